@@ -1,0 +1,25 @@
+/** Compiles the sources for publishing: `dist/` mirrors the folders, with the SQL files beside the code that reads them. */
+import { execFileSync } from 'node:child_process'
+import { cpSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+process.chdir(root)
+rmSync('dist', { recursive: true, force: true })
+
+const config = {
+  extends: './tsconfig.json',
+  compilerOptions: { noEmit: false, outDir: 'dist', rootDir: '.', declaration: true, sourceMap: false, paths: {} },
+  include: ['protocol', 'plugin-sdk', 'daemon'],
+}
+writeFileSync('tsconfig.build.json', JSON.stringify(config))
+try {
+  execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'], { stdio: 'inherit' })
+} finally {
+  rmSync('tsconfig.build.json')
+}
+
+const migrations = 'daemon/storage/migrations'
+for (const file of readdirSync(migrations)) {
+  if (file.endsWith('.sql')) cpSync(`${migrations}/${file}`, `dist/${migrations}/${file}`)
+}

@@ -1,0 +1,33 @@
+import { fileURLToPath } from 'node:url'
+import { defineConfig } from 'vitest/config'
+
+const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
+
+/** The public names stand for the sources here, as `exports` of package.json does for the compiled files. */
+const alias = {
+  'mooring/protocol/sync': at('./protocol/sync/index.ts'),
+  'mooring/protocol': at('./protocol/index.ts'),
+  'mooring/plugin-sdk/memory': at('./plugin-sdk/memory/index.ts'),
+  'mooring/plugin-sdk/testing': at('./plugin-sdk/testing.ts'),
+  'mooring/plugin-sdk': at('./plugin-sdk/index.ts'),
+  'mooring/daemon': at('./daemon/index.ts'),
+}
+
+const project = (name: string, options: object = {}) => ({
+  resolve: { alias },
+  test: { name, include: [`test/${name}/**/*.test.ts`], pool: 'forks' as const, testTimeout: 30_000, ...options },
+})
+
+export default defineConfig({
+  test: {
+    projects: [
+      project('unit'),
+      project('compliance'),
+      project('network', { testTimeout: 120_000 }),
+      // Real processes and sockets on two cores: one file at a time, so that deadlines mean something.
+      project('e2e', { testTimeout: 120_000, hookTimeout: 60_000, fileParallelism: false }),
+      project('repo', { testTimeout: 120_000 }),
+    ],
+    reporters: ['default', './scripts/closing-line-reporter.ts'],
+  },
+})
