@@ -1,0 +1,68 @@
+/** Every bound on what crosses a wire or is kept for a peer: value, unit and the reason for the number. */
+
+interface Limit {
+  readonly value: number
+  readonly unit: 'bytes' | 'ms' | 'count' | 'ops' | 'ops/s' | 'levels'
+  readonly reason: string
+}
+
+export const limitTable = {
+  maxFrameBytes: { value: 256 * 1024, unit: 'bytes', reason: 'one frame must never hold up the frames behind it' },
+  maxLobbyFrameBytes: { value: 4 * 1024, unit: 'bytes', reason: 'a manifest fits; an unknown key gets no more' },
+  maxValueDepth: { value: 32, unit: 'levels', reason: 'deeper than any declared shape; stops recursion attacks' },
+  maxValueItems: { value: 20_000, unit: 'count', reason: 'items in one frame before its shape is even looked at' },
+  maxBufferedBytes: {
+    value: 2 * 1024 * 1024,
+    unit: 'bytes',
+    reason: 'unread bytes of one stream: outstanding credit plus control frames; the transport itself gives up at 4 MiB',
+  },
+  maxUnsentBytes: {
+    value: 4 * 1024 * 1024,
+    unit: 'bytes',
+    reason: 'written but unsent bytes of one stream before its reader counts as stopped',
+  },
+  creditBytes: { value: 1024 * 1024, unit: 'bytes', reason: 'outstanding delta and chunk bytes each way' },
+  maxOpenCalls: { value: 64, unit: 'count', reason: 'unary calls waiting on one stream' },
+  maxDetailChars: { value: 500, unit: 'count', reason: 'an error detail is one sentence' },
+  callTimeoutMs: { value: 30_000, unit: 'ms', reason: 'a call without its own deadline' },
+  frameDeadlineMs: { value: 10_000, unit: 'ms', reason: 'a started frame must be finished: one byte a second is an attack' },
+  beatEveryMs: { value: 2_000, unit: 'ms', reason: 'plugin to daemon, one way' },
+  beatTimeoutMs: { value: 6_000, unit: 'ms', reason: 'three missed beats; keeps detection of half-open links under 7 s' },
+  helloTimeoutMs: { value: 10_000, unit: 'ms', reason: 'time from connecting to a complete hello' },
+  requestTtlMs: { value: 10 * 60_000, unit: 'ms', reason: 'an operator looks at a request within ten minutes or not at all' },
+  maxLobbyConnections: { value: 16, unit: 'count', reason: 'unapproved connections before their hello' },
+  maxParkedRequests: { value: 64, unit: 'count', reason: 'unapproved connections that wait for the operator' },
+  maxParkedPerAddress: { value: 8, unit: 'count', reason: 'one machine cannot take the whole lobby' },
+  lobbyRetryMs: { value: 30_000, unit: 'ms', reason: 'when an evicted plugin may try again' },
+  deniedRetryMs: { value: 60_000, unit: 'ms', reason: 'a denied key may ask again after a minute, not in a loop' },
+  maxLiveReplicas: { value: 8, unit: 'count', reason: 'live sessions of one key' },
+  maxKnownReplicas: { value: 64, unit: 'count', reason: 'replica ids remembered for one key' },
+  maxStreamsPerConnection: { value: 32, unit: 'count', reason: 'few long-lived streams are the rule; watches take one each' },
+  maxNameChars: { value: 64, unit: 'count', reason: 'a plugin name fits one line next to its key' },
+  maxLabelChars: { value: 128, unit: 'count', reason: 'a block label fits one line' },
+  maxScopeChars: { value: 64, unit: 'count', reason: 'a scope id fits one line' },
+  maxWants: { value: 64, unit: 'count', reason: 'more grants than an operator reads is a reason to refuse' },
+  maxGrantChars: { value: 256, unit: 'count', reason: 'area, right, scope and label' },
+  maxWatches: { value: 256, unit: 'count', reason: 'patterns watched by one replica' },
+  maxBlocksPerPeer: { value: 10_000, unit: 'count', reason: 'blocks that one key may create' },
+  maxChangeBytes: { value: 192 * 1024, unit: 'bytes', reason: 'a change plus its envelope fits a frame' },
+  maxExpandedBytes: { value: 1024 * 1024, unit: 'bytes', reason: 'a change after inflation; also a frame of changes' },
+  maxChangesPerFrame: { value: 512, unit: 'count', reason: 'bounds the structural check per frame' },
+  maxOpsPerFrame: { value: 20_000, unit: 'ops', reason: 'run-length columns make operations free to send: count them, not bytes' },
+  maxDeps: { value: 256, unit: 'count', reason: 'one edit after a hundred offline peers has 101' },
+  maxActorsPerChange: { value: 4_096, unit: 'count', reason: 'select-all-delete after hundreds of restarts names each actor' },
+  maxObjectDepth: { value: 64, unit: 'levels', reason: 'materialising deep nesting costs minutes' },
+  maxOpsPerBlock: { value: 2_000_000, unit: 'ops', reason: 'what the view worker can materialise' },
+  maxOpsPerPeerSecond: { value: 100_000, unit: 'ops/s', reason: 'one peer cannot fill the log alone' },
+  maxOpCounter: { value: 2 ** 31, unit: 'ops', reason: 'a counter near 2^32 makes the next local edit panic' },
+  maxChunkBytes: { value: 64 * 1024, unit: 'bytes', reason: 'a piece of a snapshot; live deltas pass in between' },
+  maxLogLinesPerSecond: { value: 100, unit: 'count', reason: 'forwarded log lines of one plugin' },
+  maxLogLineChars: { value: 4_000, unit: 'count', reason: 'one forwarded log line' },
+} as const satisfies Record<string, Limit>
+
+export type LimitName = keyof typeof limitTable
+
+/** The bounds as plain numbers; the unit is in the name or in {@link limitTable}. */
+export const limits = Object.fromEntries(Object.entries(limitTable).map(([name, row]) => [name, row.value])) as {
+  readonly [Name in LimitName]: number
+}

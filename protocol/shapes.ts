@@ -1,0 +1,72 @@
+/** Shapes that several tables share, each a checked and branded id. */
+import { z } from 'zod'
+import {
+  type ActorId,
+  type BlockAddress,
+  type ChangeHash,
+  type InstanceId,
+  isChangeHash,
+  isHexId,
+  isLabel,
+  isPeerId,
+  isScope,
+  type Label,
+  type PeerId,
+  parseAddress,
+  type ReplicaId,
+  type Scope,
+  type SessionId,
+} from './ids.ts'
+import { limits } from './limits.ts'
+
+const text = (max: number) => z.string().min(1).max(max)
+
+export const peerId = text(64).refine(isPeerId, 'is not a peer id').transform((value) => value as PeerId)
+export const replicaId = text(32).refine(isHexId, 'must be 32 hex digits').transform((value) => value as ReplicaId)
+export const instanceId = text(32).refine(isHexId, 'must be 32 hex digits').transform((value) => value as InstanceId)
+export const sessionId = text(32).refine(isHexId, 'must be 32 hex digits').transform((value) => value as SessionId)
+export const scope = text(limits.maxScopeChars + 6).refine(isScope, 'is not a scope').transform((value) => value as Scope)
+export const label = text(limits.maxLabelChars).refine(isLabel, 'is not a label').transform((value) => value as Label)
+export const changeHash = text(64).refine(isChangeHash, 'must be 64 hex digits').transform((value) => value as ChangeHash)
+export const actorId = text(256)
+  .refine((value) => /^(?:[0-9a-f]{2})+$/.test(value), 'must be lower-case hex')
+  .transform((value) => value as ActorId)
+export const address = text(limits.maxScopeChars + limits.maxLabelChars + 8)
+  .refine((value) => {
+    try {
+      parseAddress(value)
+      return true
+    } catch {
+      return false
+    }
+  }, 'is not a block address')
+  .transform((value) => value as BlockAddress)
+
+/** Counts and positions. */
+export const count = z.int().min(0).max(Number.MAX_SAFE_INTEGER)
+
+export const blockMeta = z.strictObject({ description: z.string().max(500).optional() })
+
+/** One block as lists show it. */
+export const blockSummary = z.strictObject({
+  address,
+  generation: count,
+  schema: z.string().max(64),
+  description: z.string().max(500),
+  owner: peerId,
+  createdAtMs: count,
+  changes: count,
+  seq: count,
+})
+
+/** One block rendered for people, a page of its text at a time: a long text does not fit one frame. */
+export const renderedBlock = z.strictObject({
+  address,
+  generation: count,
+  schema: z.string().max(64),
+  heads: z.array(changeHash),
+  /** The characters from the asked offset on, at most 50,000. */
+  text: z.string().max(50_000),
+  /** Characters of the whole text. */
+  totalChars: count,
+})
