@@ -1,0 +1,231 @@
+/**
+ * The rules of `append`, in one place for all backends: who may write, what becomes of an address, which heads are
+ * left, how `seq` is given out. A plan reads through {@link AppendTables} and changes nothing; the backend then
+ * writes the whole plan or none of it. Inside one plan, later entries see what earlier ones did.
+ */
+
+import type { ActorId, BlockAddress, ChangeHash, PeerId } from '../../protocol/ids.ts'
+import { formatAddress } from '../../protocol/ids.ts'
+import type {
+  AppendOutcome,
+  BlockId,
+  BlockRow,
+  ChangeEntry,
+  ClockRow,
+  CreateEntry,
+  DeleteEntry,
+  LogEntry,
+  ObjectRow,
+  Origin,
+  Seq,
+} from './storage.ts'
+
+/** What a plan needs to know about the rows as they stand. */
+export interface AppendTables {
+  readonly lastSeq: Seq
+  readonly lastBlock: BlockId
+  /** Undefined for a peer that is unknown or not approved. */
+  approvedVersion(peer: PeerId): number | undefined
+  block(id: BlockId): BlockRow | undefined
+  /** The newest generation at an address. */
+  newestAt(address: BlockAddress): BlockRow | undefined
+}
+
+/** A block as the plan leaves it. */
+export interface PlannedBlock
+  extends Omit<BlockRow, 'heads' | 'visibleSeq' | 'deletedSeq' | 'maxOp' | 'ops' | 'changes'> {
+  readonly isNew: boolean
+  readonly heads: Set<ChangeHash>
+  readonly clock: Map<ActorId, PlannedClock>
+  visibleSeq: Seq
+  deletedSeq: Seq
+  maxOp: number
+  ops: number
+  changes: number
+}
+
+/** The newest change of an actor; `signature` is undefined when no entry of this plan brought one. */
+export type PlannedClock = Omit<ClockRow, 'signature'> & { readonly signature: Uint8Array | undefined }
+
+export interface PlannedEvent {
+  readonly seq: Seq
+  readonly block: BlockId
+  readonly kind: 'create' | 'delete'
+  readonly origin: Origin
+  /** JSON-safe. */
+  readonly data: unknown
+}
+
+export type PlannedEntry<Change extends ChangeEntry> = CreateEntry | DeleteEntry | Change
+
+type Refusal = Extract<AppendOutcome, { kind: 'refused' }>['code']
+
+const refused = (code: Refusal): AppendOutcome => ({ kind: 'refused', code })
+
+export class AppendPlan<Change extends ChangeEntry = ChangeEntry> {
+  readonly outcomes: AppendOutcome[] = []
+  readonly changes: { readonly seq: Seq; readonly entry: Change }[] = []
+  readonly events: PlannedEvent[] = []
+  readonly objects: { readonly block: BlockId; readonly row: ObjectRow }[] = []
+  /** Every block that an entry looked at, by id; a block that nothing changed is written back as it was. */
+  readonly blocks = new Map<BlockId, PlannedBlock>()
+  lastSeq: Seq
+  lastBlock: BlockId
+
+  readonly #tables: AppendTables
+  readonly #self: PeerId | undefined
+  readonly #newest = new Map<BlockAddress, PlannedBlock>()
+  readonly #versions = new Map<PeerId, number | undefined>()
+  readonly #refusedActors = new Set<string>()
+  readonly #refusedHashes = new Set<ChangeHash>()
+
+  constructor(entries: Iterable<PlannedEntry<Change>>, tables: AppendTables, self: PeerId | undefined) {
+    this.#tables = tables
+    this.#self = self
+    this.lastSeq = tables.lastSeq
+    this.lastBlock = tables.lastBlock
+    for (const entry of entries) this.outcomes.push(this.#entry(entry))
+  }
+
+  /** Whether there is anything to write. */
+  get isEmpty(): boolean {
+    return this.lastSeq === this.#tables.lastSeq
+  }
+
+  #entry(entry: PlannedEntry<Change>): AppendOutcome {
+    const allowed = this.#allowed(entry)
+    if (entry.kind === 'create') return allowed ? this.#create(entry) : refused('grant-changed')
+    if (entry.kind === 'delete') return allowed ? this.#delete(entry) : refused('grant-changed')
+    const code = allowed ? this.#refuseChange(entry) : 'grant-changed'
+    if (code === undefined) return this.#change(entry)
+    this.#refusedActors.add(`${entry.block} ${entry.actor}`)
+    this.#refusedHashes.add(entry.hash)
+    return refused(code)
+  }
+
+  #allowed({ origin, grantVersion }: LogEntry): boolean {
+    if (origin.peer === this.#self) return true
+    if (!this.#versions.has(origin.peer)) this.#versions.set(origin.peer, this.#tables.approvedVersion(origin.peer))
+    return this.#versions.get(origin.peer) === grantVersion
+  }
+
+  #create(entry: CreateEntry): AppendOutcome {
+    const address = formatAddress(entry.scope, entry.label)
+    const newest = this.#newestAt(address)
+    if (newest !== undefined && newest.deletedSeq === 0) {
+      return newest.schema === entry.schema ? { kind: 'existing', block: toRow(newest) } : refused('address-taken')
+    }
+    const seq = this.#nextSeq()
+    this.lastBlock += 1
+    const { initial } = entry
+    const block: PlannedBlock = {
+      isNew: true,
+      id: this.lastBlock,
+      address,
+      scope: entry.scope,
+      label: entry.label,
+      generation: (newest?.generation ?? 0) + 1,
+      schema: entry.schema,
+      meta: { ...entry.meta },
+      owner: entry.origin.peer,
+      createdAtMs: entry.atMs,
+      createdSeq: seq,
+      metaSeq: seq,
+      visibleSeq: seq,
+      deletedSeq: 0,
+      maxOp: initial.maxOp,
+      ops: initial.ops,
+      changes: 0,
+      heads: new Set([initial.hash]),
+      clock: new Map([[initial.actor, clockOf(initial, initial.signature)]]),
+    }
+    this.#remember(block)
+    for (const row of initial.objects) this.objects.push({ block: block.id, row })
+    const data = { schema: entry.schema, meta: block.meta }
+    this.events.push({ seq, block: block.id, kind: 'create', origin: entry.origin, data })
+    return { kind: 'stored', seq, block: toRow(block) }
+  }
+
+  #delete(entry: DeleteEntry): AppendOutcome {
+    const block = this.#block(entry.block)
+    if (block === undefined || block.deletedSeq > 0) return refused('block-deleted')
+    const seq = this.#nextSeq()
+    block.deletedSeq = seq
+    block.visibleSeq = seq
+    this.events.push({ seq, block: block.id, kind: 'delete', origin: entry.origin, data: {} })
+    return { kind: 'stored', seq, block: toRow(block) }
+  }
+
+  #refuseChange(entry: Change): Refusal | undefined {
+    const block = this.#block(entry.block)
+    if (block === undefined || block.deletedSeq > 0) return 'block-deleted'
+    if (this.#refusedHashes.size === 0) return undefined
+    // What builds on a refused change would be a hole in the log, no matter whose it is.
+    const builds =
+      this.#refusedActors.has(`${entry.block} ${entry.actor}`) || entry.deps.some((dep) => this.#refusedHashes.has(dep))
+    return builds ? 'missing-deps' : undefined
+  }
+
+  #change(entry: Change): AppendOutcome {
+    const block = this.#block(entry.block)
+    if (block === undefined) return refused('block-deleted')
+    const seq = this.#nextSeq()
+    for (const dep of entry.deps) block.heads.delete(dep)
+    block.heads.add(entry.hash)
+    const signature = entry.tip?.signature ?? block.clock.get(entry.actor)?.signature
+    const { actor, actorSeq, hash, maxOp } = entry
+    block.clock.set(actor, clockOf({ actor, seq: actorSeq, hash, maxOp }, signature))
+    block.visibleSeq = seq
+    block.maxOp = Math.max(block.maxOp, maxOp)
+    block.ops += entry.ops
+    block.changes += 1
+    for (const row of entry.objects) this.objects.push({ block: block.id, row })
+    this.changes.push({ seq, entry })
+    return { kind: 'stored', seq }
+  }
+
+  #nextSeq(): Seq {
+    this.lastSeq += 1
+    return this.lastSeq
+  }
+
+  #remember(block: PlannedBlock): PlannedBlock {
+    this.blocks.set(block.id, block)
+    this.#newest.set(block.address, block)
+    return block
+  }
+
+  #block(id: BlockId): PlannedBlock | undefined {
+    const known = this.blocks.get(id)
+    if (known !== undefined) return known
+    const row = this.#tables.block(id)
+    if (row === undefined) return undefined
+    const block = fromRow(row)
+    this.blocks.set(id, block)
+    return block
+  }
+
+  #newestAt(address: BlockAddress): PlannedBlock | undefined {
+    const known = this.#newest.get(address)
+    if (known !== undefined) return known
+    const row = this.#tables.newestAt(address)
+    // An earlier entry may have deleted it in this very plan: the copy that was changed is the one that counts.
+    return row === undefined ? undefined : this.#remember(this.blocks.get(row.id) ?? fromRow(row))
+  }
+}
+
+const clockOf = (row: Omit<ClockRow, 'signature'>, signature: Uint8Array | undefined): PlannedClock => ({
+  actor: row.actor,
+  seq: row.seq,
+  hash: row.hash,
+  maxOp: row.maxOp,
+  signature,
+})
+
+const fromRow = (row: BlockRow): PlannedBlock => ({ ...row, isNew: false, heads: new Set(row.heads), clock: new Map() })
+
+/** The block as a row of its own: nothing in it is shared with the plan. */
+export function toRow(block: PlannedBlock): BlockRow {
+  const { isNew: _isNew, clock: _clock, ...row } = block
+  return { ...row, meta: { ...block.meta }, heads: [...block.heads] }
+}

@@ -1,0 +1,33 @@
+/**
+ * The door of the storage folder: backends by the name that the configuration uses. Adding one is a line here and a
+ * run of the compliance suite.
+ */
+import type { BackendInit } from './backend.ts'
+import { openMemory } from './memory.ts'
+import { openSqlite } from './sqlite.ts'
+import type { Storage } from './storage.ts'
+
+export type { BackendInit, StorageLog } from './backend.ts'
+export type * from './storage.ts'
+
+const backends = {
+  /** One database file in the state directory. */
+  sqlite: openSqlite,
+  /** Nothing outlives the process: for tests and trials. */
+  memory: openMemory,
+} as const satisfies Record<string, (init: BackendInit) => Promise<Storage>>
+
+export type StorageBackend = keyof typeof backends
+
+/** All names, for the configuration. */
+export const storageBackends = Object.keys(backends) as StorageBackend[]
+
+export interface StorageInit extends BackendInit {
+  readonly backend: StorageBackend
+}
+
+/**
+ * Opens the store of a state directory, migrating it if needed.
+ * @throws `state-in-use`, `database-corrupt`, `database-newer`, `storage-full`, `storage-failed`
+ */
+export const openStorage = ({ backend, ...init }: StorageInit): Promise<Storage> => backends[backend](init)

@@ -1,0 +1,281 @@
+/**
+ * The storage port without a disk: the same rules and the same guarantees, except that nothing outlives the process.
+ * Every row is copied on its way in and on its way out, so that no caller holds a part of the store.
+ */
+import { randomBytes } from 'node:crypto'
+import { MooringError } from '../../protocol/errors.ts'
+import type { ActorId, BlockAddress, ChangeHash, PeerId } from '../../protocol/ids.ts'
+import type { AppendTables, PlannedBlock, PlannedClock } from './append-plan.ts'
+import { AppendPlan, toRow } from './append-plan.ts'
+import type { BackendInit } from './backend.ts'
+import type { DecisionTables } from './decision.ts'
+import { checkDecision } from './decision.ts'
+import type {
+  AppendOutcome,
+  BlockId,
+  BlockRow,
+  BlockState,
+  ChangeRow,
+  ClockRow,
+  Decision,
+  Epoch,
+  InviteRow,
+  LogEntry,
+  LogPage,
+  LogQuery,
+  ObjectRow,
+  PeerRow,
+  RequestRow,
+  Seq,
+  Snapshot,
+  Storage,
+} from './storage.ts'
+import { closedError, duplicateRow } from './storage-errors.ts'
+
+interface StoredBlock {
+  row: BlockRow
+  readonly clock: Map<ActorId, ClockRow>
+  readonly objects: Map<string, ObjectRow>
+  readonly known: { readonly hash: ChangeHash; readonly maxOp: number }[]
+  snapshot: Snapshot | undefined
+}
+
+/** Opens an empty store. */
+export async function openMemory(init: Pick<BackendInit, 'self'>): Promise<Storage> {
+  return new MemoryStorage(init.self)
+}
+
+class MemoryStorage implements Storage {
+  /** Never aborts: there is no disk that could fail. */
+  readonly failed = new AbortController().signal
+  readonly #self: PeerId | undefined
+  readonly #blocks = new Map<BlockId, StoredBlock>()
+  readonly #newest = new Map<BlockAddress, BlockId>()
+  readonly #log: ChangeRow[] = []
+  readonly #epochs: { readonly id: string; readonly startSeq: Seq }[] = []
+  readonly #peers = new Map<PeerId, PeerRow>()
+  readonly #requests = new Map<string, RequestRow>()
+  readonly #invites = new Map<string, InviteRow>()
+  #seq: Seq = 0
+  #isOpen = true
+
+  constructor(self: PeerId | undefined) {
+    this.#self = self
+  }
+
+  async openEpoch(): Promise<Epoch> {
+    this.#check()
+    const epoch = { id: randomBytes(8).toString('hex'), startSeq: this.#seq }
+    this.#epochs.push(epoch)
+    return { ...epoch, endSeq: undefined }
+  }
+
+  async epochs(): Promise<readonly Epoch[]> {
+    this.#check()
+    return this.#epochs.map((epoch, index) => ({ ...epoch, endSeq: this.#epochs[index + 1]?.startSeq }))
+  }
+
+  async lastSeq(): Promise<Seq> {
+    this.#check()
+    return this.#seq
+  }
+
+  async append(entries: readonly LogEntry[]): Promise<readonly AppendOutcome[]> {
+    this.#check()
+    const plan = new AppendPlan(entries, this.#appendTables(), this.#self)
+    // The plan is complete: from here on nothing can throw, so the call is written as a whole.
+    for (const block of plan.blocks.values()) this.#writeBlock(block)
+    for (const { block, row } of plan.objects) this.#stored(block).objects.set(row.id, { ...row })
+    for (const { seq, entry } of plan.changes) {
+      const { block, hash, actor, actorSeq, maxOp } = entry
+      this.#log.push({
+        seq,
+        block,
+        hash,
+        actor,
+        actorSeq,
+        maxOp,
+        origin: { ...entry.origin },
+        bytes: copyBytes(entry.bytes),
+      })
+      this.#stored(block).known.push({ hash, maxOp })
+    }
+    this.#seq = plan.lastSeq
+    return plan.outcomes
+  }
+
+  async blocks(): Promise<readonly BlockRow[]> {
+    this.#check()
+    return [...this.#blocks.values()].map(({ row }) => structuredClone(row))
+  }
+
+  async clock(block: BlockId): Promise<readonly ClockRow[]> {
+    this.#check()
+    return structuredClone([...(this.#blocks.get(block)?.clock.values() ?? [])])
+  }
+
+  async blockState(block: BlockId): Promise<BlockState> {
+    this.#check()
+    const { row, clock, objects, known } = this.#stored(block)
+    return structuredClone({ row, clock: [...clock.values()], objects: [...objects.values()], known })
+  }
+
+  async readLog({ after, until, block, maxBytes }: LogQuery): Promise<LogPage> {
+    this.#check()
+    const rows: ChangeRow[] = []
+    let bytes = 0
+    for (let index = firstAfter(this.#log, after); index < this.#log.length; index += 1) {
+      const row = this.#log[index]
+      if (row === undefined || row.seq > until) break
+      if (block !== undefined && row.block !== block) continue
+      const last = rows.at(-1)
+      if (last !== undefined && bytes >= maxBytes) return { rows, next: last.seq }
+      rows.push({ ...row, origin: { ...row.origin }, bytes: copyBytes(row.bytes) })
+      bytes += row.bytes.length
+    }
+    return { rows, next: until }
+  }
+
+  async putSnapshot(snapshot: Snapshot): Promise<void> {
+    this.#check()
+    const stored = this.#stored(snapshot.block)
+    if (stored.snapshot !== undefined && stored.snapshot.seq > snapshot.seq) return
+    stored.snapshot = copySnapshot(snapshot)
+  }
+
+  async snapshot(block: BlockId): Promise<Snapshot | undefined> {
+    this.#check()
+    const stored = this.#blocks.get(block)?.snapshot
+    return stored === undefined ? undefined : copySnapshot(stored)
+  }
+
+  async peers(): Promise<readonly PeerRow[]> {
+    this.#check()
+    return structuredClone([...this.#peers.values()])
+  }
+
+  async requests(): Promise<readonly RequestRow[]> {
+    this.#check()
+    return structuredClone([...this.#requests.values()])
+  }
+
+  async putRequest(request: RequestRow): Promise<void> {
+    this.#check()
+    if (this.#requests.has(request.code)) throw duplicateRow('the request code')
+    for (const [code, open] of this.#requests) {
+      if (open.peer === request.peer && open.state === 'pending') {
+        this.#requests.set(code, { ...open, state: 'superseded' })
+      }
+    }
+    this.#requests.set(request.code, structuredClone({ ...request, state: 'pending' as const }))
+  }
+
+  async putInvite(invite: InviteRow): Promise<void> {
+    this.#check()
+    if (this.#invites.has(invite.hash)) throw duplicateRow('the invite')
+    this.#invites.set(invite.hash, structuredClone(invite))
+  }
+
+  async invite(hash: string): Promise<InviteRow | undefined> {
+    this.#check()
+    return structuredClone(this.#invites.get(hash))
+  }
+
+  async decide(decision: Decision): Promise<void> {
+    this.#check()
+    checkDecision(decision, this.#decisionTables())
+    const { request, invite, peer } = structuredClone(decision)
+    const open = request && this.#requests.get(request.code)
+    if (request && open) this.#requests.set(request.code, { ...open, state: request.to })
+    const offered = invite && this.#invites.get(invite.hash)
+    if (invite && offered) this.#invites.set(invite.hash, { ...offered, claimedBy: invite.claimedBy })
+    if (peer) this.#peers.set(peer.row.peer, peer.row)
+  }
+
+  async prune(beforeMs: number): Promise<void> {
+    this.#check()
+    for (const [code, { state, expiresAtMs }] of this.#requests) {
+      if (state !== 'pending' && expiresAtMs < beforeMs) this.#requests.delete(code)
+    }
+    for (const [hash, { expiresAtMs }] of this.#invites) if (expiresAtMs < beforeMs) this.#invites.delete(hash)
+  }
+
+  async close(): Promise<void> {
+    this.#isOpen = false
+  }
+
+  #check(): void {
+    if (!this.#isOpen) throw closedError()
+  }
+
+  #stored(block: BlockId): StoredBlock {
+    const stored = this.#blocks.get(block)
+    if (stored === undefined) throw new MooringError('block-not-found')
+    return stored
+  }
+
+  #writeBlock(planned: PlannedBlock): void {
+    const row = toRow(planned)
+    const stored = this.#blocks.get(planned.id)
+    const clock = stored?.clock ?? new Map<ActorId, ClockRow>()
+    for (const next of planned.clock.values()) clock.set(next.actor, mergeClock(clock.get(next.actor), next))
+    if (stored !== undefined) stored.row = row
+    else this.#blocks.set(planned.id, { row, clock, objects: new Map(), known: [], snapshot: undefined })
+    if (planned.isNew) this.#newest.set(planned.address, planned.id)
+  }
+
+  #appendTables(): AppendTables {
+    return {
+      lastSeq: this.#seq,
+      // Blocks are only ever marked as deleted, so their count is their last id.
+      lastBlock: this.#blocks.size,
+      approvedVersion: (peer) => {
+        const row = this.#peers.get(peer)
+        return row?.state === 'approved' ? row.grantVersion : undefined
+      },
+      block: (id) => this.#blocks.get(id)?.row,
+      newestAt: (address) => this.#blocks.get(this.#newest.get(address) ?? 0)?.row,
+    }
+  }
+
+  #decisionTables(): DecisionTables {
+    return {
+      request: (code) => this.#requests.get(code),
+      invite: (hash) => this.#invites.get(hash),
+      grantVersion: (peer) => this.#peers.get(peer)?.grantVersion ?? 0,
+      approvedByName: (name) => this.#peers.values().find((row) => row.state === 'approved' && row.name === name)?.peer,
+    }
+  }
+}
+
+/** Always a copy: `slice` of a Buffer would be a view of it. */
+const copyBytes = (bytes: Uint8Array): Uint8Array => new Uint8Array(bytes)
+
+/** The newest change wins; a signature stays until a newer one arrives. */
+const mergeClock = (old: ClockRow | undefined, { actor, seq, hash, maxOp, signature }: PlannedClock): ClockRow => ({
+  actor,
+  seq,
+  hash,
+  maxOp,
+  signature: copyBytes(signature ?? old?.signature ?? new Uint8Array()),
+})
+
+const copySnapshot = ({ block, seq, changes, heads, bytes }: Snapshot): Snapshot => ({
+  block,
+  seq,
+  changes,
+  heads: [...heads],
+  bytes: copyBytes(bytes),
+})
+
+/** Index of the first row behind a position; `seq` rises through the log. */
+function firstAfter(log: readonly ChangeRow[], after: Seq): number {
+  let low = 0
+  let high = log.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((log[middle]?.seq ?? 0) > after) high = middle
+    else low = middle + 1
+  }
+  return low
+}

@@ -1,0 +1,32 @@
+/**
+ * The thread that reads. It has the database open read-only, so nothing that it does can change a byte of it.
+ */
+import { join } from 'node:path'
+import { databaseName, openReader } from './sqlite-open.ts'
+import { Reader } from './sqlite-reads.ts'
+import type { ReaderRole, ThreadReply } from './sqlite-thread.ts'
+import type { BlockId, LogQuery } from './storage.ts'
+
+export type ReaderOps = ReturnType<typeof openReaderThread>
+
+export function openReaderThread({ dir }: ReaderRole, post: (reply: ThreadReply) => void) {
+  const db = openReader(join(dir, databaseName))
+  const reader = new Reader(db, (damaged) =>
+    post({ kind: 'log', level: 'error', fields: { ...damaged }, message: 'a damaged row was found and not served' }),
+  )
+  return {
+    lastSeq: () => reader.lastSeq(),
+    epochs: () => reader.epochs(),
+    blocks: () => reader.blocks(),
+    clock: (block: BlockId) => reader.clock(block),
+    blockState: (block: BlockId) => reader.blockState(block),
+    readLog: (query: LogQuery) => reader.readLog(query),
+    snapshot: (block: BlockId) => reader.snapshot(block),
+    peers: () => reader.peers(),
+    requests: () => reader.requests(),
+    invite: (hash: string) => reader.invite(hash),
+    close: () => {
+      db.close()
+    },
+  }
+}

@@ -1,0 +1,42 @@
+/**
+ * Checksums of rows. A bit that turned on the disk is found when the row is read, whichever column it is in: SQLite
+ * checks the form of its pages, not their content.
+ */
+import { hash } from 'node:crypto'
+import type { StoredChange } from './sqlite-pack.ts'
+
+const sumLength = 16
+const numbersLength = 5 * 8
+
+/** Reused between calls: a row is summed far more often than memory should be taken for it. */
+let scratch = Buffer.alloc(64 * 1024)
+
+/** 16 bytes over every column of a change row. */
+export function changeSum(row: Omit<StoredChange, 'sum'>): Buffer {
+  return sum([row.seq, row.block, row.max_op, row.actor_seq, row.origin], [row.hash, row.actor, row.bytes])
+}
+
+/** 16 bytes over every column of a snapshot row. */
+export function snapshotSum(row: SummedSnapshot): Buffer {
+  return sum([row.block, row.seq, row.changes, row.heads.length, 0], [row.heads, row.bytes])
+}
+
+export interface SummedSnapshot {
+  readonly block: number
+  readonly seq: number
+  readonly changes: number
+  readonly heads: Uint8Array
+  readonly bytes: Uint8Array
+}
+
+function sum(numbers: readonly [number, number, number, number, number], parts: readonly Uint8Array[]): Buffer {
+  const length = parts.reduce((total, part) => total + part.length, numbersLength)
+  if (length > scratch.length) scratch = Buffer.alloc(length)
+  let at = 0
+  for (const number of numbers) at = scratch.writeDoubleLE(number, at)
+  for (const part of parts) {
+    scratch.set(part, at)
+    at += part.length
+  }
+  return hash('sha256', scratch.subarray(0, length), 'buffer').subarray(0, sumLength)
+}

@@ -1,0 +1,209 @@
+/**
+ * The storage port on SQLite, as the main thread holds it. No SQL runs here: a store thread writes and a reader
+ * thread reads. Keeps: a read that is called after a write resolved sees that write, because the reader's statement
+ * starts after the commit; and after a failure nothing is promised any more.
+ */
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { ChangeHash } from '../../protocol/ids.ts'
+import type { BackendInit } from './backend.ts'
+import { migrationsDir } from './sqlite-migrate-dir.ts'
+import type { DurabilitySettings } from './sqlite-open.ts'
+import { packBatch, unpackHashes, unpackRows } from './sqlite-pack.ts'
+import type { ReaderOps } from './sqlite-reader-thread.ts'
+import type { PackedState } from './sqlite-reads.ts'
+import type { StoreOps } from './sqlite-store-thread.ts'
+import { StorageThread } from './sqlite-thread.ts'
+import type {
+  AppendOutcome,
+  BlockId,
+  BlockRow,
+  BlockState,
+  ClockRow,
+  Decision,
+  Epoch,
+  InviteRow,
+  LogEntry,
+  LogPage,
+  LogQuery,
+  PeerRow,
+  RequestRow,
+  Seq,
+  Snapshot,
+  Storage,
+} from './storage.ts'
+import { closedError, storageFailed } from './storage-errors.ts'
+
+export interface SqliteInit extends BackendInit {
+  /**
+   * Quiet time after which the write-ahead log is folded back.
+   * @default 1000 ms
+   */
+  readonly idleMs?: number
+  /** Bound on the size of the database in pages, which then acts like a full disk. No bound by default. */
+  readonly maxPages?: number
+  /** Where the migrations are; those of this version by default. */
+  readonly migrationsDir?: string
+}
+
+/**
+ * Takes the state directory and opens its database, migrating it if needed.
+ * @throws `state-in-use`, `database-corrupt`, `database-newer`, `storage-full`, `storage-failed`
+ */
+export async function openSqlite(init: SqliteInit): Promise<SqliteStorage> {
+  const failure = new AbortController()
+  const onFail = (cause: unknown): void => {
+    if (failure.signal.aborted) return
+    init.log.error({ err: cause }, 'the database failed')
+    failure.abort(storageFailed(cause))
+  }
+  const { dir, log, self, maxPages, idleMs = 1_000 } = init
+  const folder = init.migrationsDir ?? migrationsDir
+  const store = await StorageThread.start<StoreOps>(
+    { kind: 'store', dir, self, maxPages, idleMs, migrationsDir: folder },
+    log,
+    onFail,
+  )
+  try {
+    const reader = await StorageThread.start<ReaderOps>({ kind: 'reader', dir }, log, onFail)
+    return new SqliteStorage(store, reader, failure.signal)
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+}
+
+export class SqliteStorage implements Storage {
+  readonly failed: AbortSignal
+  readonly #store: StorageThread<StoreOps>
+  readonly #reader: StorageThread<ReaderOps>
+  #closing: Promise<void> | undefined
+
+  constructor(store: StorageThread<StoreOps>, reader: StorageThread<ReaderOps>, failed: AbortSignal) {
+    this.#store = store
+    this.#reader = reader
+    this.failed = failed
+  }
+
+  openEpoch(): Promise<Epoch> {
+    return this.#write('openEpoch', [])
+  }
+
+  epochs(): Promise<readonly Epoch[]> {
+    return this.#read('epochs', [])
+  }
+
+  lastSeq(): Promise<Seq> {
+    return this.#read('lastSeq', [])
+  }
+
+  async append(entries: readonly LogEntry[]): Promise<readonly AppendOutcome[]> {
+    const batch = packBatch(entries)
+    const outcomes = await this.#write('append', [batch], [batch.bytes.buffer, batch.numbers.buffer])
+    return outcomes.map((outcome) => (typeof outcome === 'number' ? { kind: 'stored', seq: outcome } : outcome))
+  }
+
+  blocks(): Promise<readonly BlockRow[]> {
+    return this.#read('blocks', [])
+  }
+
+  clock(block: BlockId): Promise<readonly ClockRow[]> {
+    return this.#read('clock', [block])
+  }
+
+  async blockState(block: BlockId): Promise<BlockState> {
+    const { row, clock, objects, hashes, maxOps } = await this.#read('blockState', [block])
+    return { row, clock, objects, known: await unpackKnown({ hashes, maxOps }) }
+  }
+
+  async readLog(query: LogQuery): Promise<LogPage> {
+    const page = await this.#read('readLog', [query])
+    return { rows: unpackRows(page), next: page.next }
+  }
+
+  putSnapshot(snapshot: Snapshot): Promise<void> {
+    // A copy of exactly the content: the caller keeps its own, and nothing around it crosses over.
+    const bytes = new Uint8Array(snapshot.bytes)
+    return this.#write('putSnapshot', [{ ...snapshot, bytes }], [bytes.buffer])
+  }
+
+  snapshot(block: BlockId): Promise<Snapshot | undefined> {
+    return this.#read('snapshot', [block])
+  }
+
+  peers(): Promise<readonly PeerRow[]> {
+    return this.#read('peers', [])
+  }
+
+  requests(): Promise<readonly RequestRow[]> {
+    return this.#read('requests', [])
+  }
+
+  putRequest(request: RequestRow): Promise<void> {
+    return this.#write('putRequest', [request])
+  }
+
+  putInvite(invite: InviteRow): Promise<void> {
+    return this.#write('putInvite', [invite])
+  }
+
+  invite(hash: string): Promise<InviteRow | undefined> {
+    return this.#read('invite', [hash])
+  }
+
+  decide(decision: Decision, options: { readonly urgent?: boolean } = {}): Promise<void> {
+    return this.#write('decide', [decision, options.urgent ?? false])
+  }
+
+  prune(beforeMs: number): Promise<void> {
+    return this.#write('prune', [beforeMs])
+  }
+
+  /** What SQLite reports on the connection that writes. */
+  settings(): Promise<DurabilitySettings> {
+    return this.#write('settings', [])
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    // The store goes last: the last connection to close folds the write-ahead log back, and only it may write.
+    await this.#reader.close()
+    await this.#store.close()
+  }
+
+  async #write<Op extends keyof StoreOps>(
+    op: Op,
+    args: Parameters<StoreOps[Op]>,
+    transfer: ArrayBuffer[] = [],
+  ): Promise<ReturnType<StoreOps[Op]>> {
+    this.#check()
+    return await this.#store.call(op, args, transfer)
+  }
+
+  async #read<Op extends keyof ReaderOps>(op: Op, args: Parameters<ReaderOps[Op]>): Promise<ReturnType<ReaderOps[Op]>> {
+    this.#check()
+    return await this.#reader.call(op, args)
+  }
+
+  #check(): void {
+    if (this.#closing !== undefined) throw closedError()
+    if (this.failed.aborted) throw storageFailed(this.failed.reason)
+  }
+}
+
+/** Changes that are unpacked in one turn: about three milliseconds. */
+const knownPerTurn = 10_000
+
+/** A block may have hundreds of thousands of changes, and the main thread has other things to do. */
+async function unpackKnown({ hashes, maxOps }: Pick<PackedState, 'hashes' | 'maxOps'>): Promise<BlockState['known']> {
+  const known: { hash: ChangeHash; maxOp: number }[] = []
+  for (let start = 0; start < maxOps.length; start += knownPerTurn) {
+    if (start > 0) await nextTurn()
+    const part = unpackHashes(hashes.subarray(start * 32, (start + knownPerTurn) * 32))
+    for (const [index, hash] of part.entries()) known.push({ hash, maxOp: maxOps[start + index] ?? 0 })
+  }
+  return known
+}

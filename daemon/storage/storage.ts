@@ -1,0 +1,308 @@
+/**
+ * The storage port: what the daemon may ask of a store, and what it may rely on. Nothing outside this folder knows SQL.
+ *
+ * Guarantees every backend gives:
+ * - A promise that resolved is durable: it survives the loss of the process and of power (as far as the backend has a
+ *   disk). A promise that rejected changed nothing, except `storage-failed` and `connection-lost`, where either may be
+ *   the case.
+ * - Each call that writes is one transaction, in the order of the calls. `seq` is assigned inside it, without gaps.
+ * - What is handed in is read before the call returns; the caller may change it at once. Rows that come back are the
+ *   caller's own; no later write changes them.
+ * - A read that is called after a write resolved sees that write.
+ * - After `failed` aborts, every call rejects with `storage-failed`; the daemon then stops and recovers at start.
+ * - After `close` was called, every other call rejects with `daemon-stopping`.
+ */
+import type { ActorId, BlockAddress, ChangeHash, Label, PeerId, ReplicaId, Scope } from '../../protocol/ids.ts'
+
+/** Position in the log: 1, 2, 3 … over all blocks; 0 is before the first row. */
+export type Seq = number
+/** Row id of one generation of one block; never reused. */
+export type BlockId = number
+
+export interface Origin {
+  readonly peer: PeerId
+  readonly replica: ReplicaId
+}
+
+export type ObjectType = 'map' | 'list' | 'text' | 'table'
+
+/** An object that a change makes: kept so that the depth of later ones is known without Automerge. */
+export interface ObjectRow {
+  /** `counter@actor`, as Automerge prints it. */
+  readonly id: string
+  readonly type: ObjectType
+  /** 1 for an object directly below the root. */
+  readonly depth: number
+}
+
+/**
+ * The author's signature over the newest change of one actor in one block. An entry without a tip moves `seq` and
+ * `hash` on and leaves the signature of the last tip: the caller ends every run of an actor with a tip.
+ */
+export interface Tip {
+  readonly actor: ActorId
+  readonly seq: number
+  readonly hash: ChangeHash
+  /** Ed25519, 64 bytes; empty for a frozen initial change, which nobody signs. */
+  readonly signature: Uint8Array
+}
+
+export interface ClockRow extends Tip {
+  /** Highest operation counter of that change. */
+  readonly maxOp: number
+}
+
+export interface BlockMeta {
+  readonly description?: string
+}
+
+export interface BlockRow {
+  readonly id: BlockId
+  readonly address: BlockAddress
+  readonly scope: Scope
+  readonly label: Label
+  /** 1 for the first block at an address; raised when the address is deleted and created again. */
+  readonly generation: number
+  readonly schema: string
+  readonly meta: BlockMeta
+  readonly owner: PeerId
+  readonly createdAtMs: number
+  readonly createdSeq: Seq
+  /** Position of the last metadata event. */
+  readonly metaSeq: Seq
+  /** Position of the newest row of the block: of a change, or of its creation or deletion. */
+  readonly visibleSeq: Seq
+  /** Position of the deletion, or 0. */
+  readonly deletedSeq: Seq
+  readonly maxOp: number
+  readonly ops: number
+  /** Changes in the log, the frozen initial one not counted. */
+  readonly changes: number
+  /** Hashes that no other change depends on. */
+  readonly heads: readonly ChangeHash[]
+}
+
+/** A log entry as it is handed in. `grantVersion` is the version that its checks were made under. */
+export type LogEntry = CreateEntry | ChangeEntry | DeleteEntry
+
+interface EntryBase {
+  readonly origin: Origin
+  readonly grantVersion: number
+}
+
+export interface CreateEntry extends EntryBase {
+  readonly kind: 'create'
+  readonly scope: Scope
+  readonly label: Label
+  readonly schema: string
+  readonly meta: BlockMeta
+  readonly atMs: number
+  /** The schema's frozen initial change: enters the clock, heads and objects, never the log. */
+  readonly initial: ClockRow & { readonly objects: readonly ObjectRow[]; readonly ops: number }
+}
+
+export interface ChangeEntry extends EntryBase {
+  readonly kind: 'change'
+  readonly block: BlockId
+  readonly hash: ChangeHash
+  readonly actor: ActorId
+  readonly actorSeq: number
+  readonly maxOp: number
+  readonly ops: number
+  readonly deps: readonly ChangeHash[]
+  readonly objects: readonly ObjectRow[]
+  /** The raw chunk, byte for byte as it was checked. May be a view of a larger buffer. */
+  readonly bytes: Uint8Array
+  /** Present when this change is the last of its actor in its frame. */
+  readonly tip?: Tip
+}
+
+export interface DeleteEntry extends EntryBase {
+  readonly kind: 'delete'
+  readonly block: BlockId
+}
+
+/**
+ * What became of one entry. `existing`: the address already held a live block of this schema; nothing was written.
+ * `refused`: `grant-changed` (the peer's grant version moved on or the peer is no longer approved), `address-taken`
+ * (another schema), `block-deleted` (the block is unknown or deleted). A refused change also refuses the later changes
+ * of that actor and block in the same call, and whatever depends on it there (`missing-deps`): a log never has a hole.
+ * A change that is refused for a reason of its own says that reason. `block` is there for creations and deletions.
+ */
+export type AppendOutcome =
+  | { readonly kind: 'stored'; readonly seq: Seq; readonly block?: BlockRow }
+  | { readonly kind: 'existing'; readonly block: BlockRow }
+  | { readonly kind: 'refused'; readonly code: 'grant-changed' | 'address-taken' | 'block-deleted' | 'missing-deps' }
+
+/**
+ * A change as it stands in the log. The row was compared with a checksum over all its columns when it was read.
+ * `bytes` may be a view of a buffer that the other rows of the page share: copy it before it is posted anywhere.
+ */
+export interface ChangeRow {
+  readonly seq: Seq
+  readonly block: BlockId
+  readonly hash: ChangeHash
+  readonly actor: ActorId
+  readonly actorSeq: number
+  readonly maxOp: number
+  readonly origin: Origin
+  readonly bytes: Uint8Array
+}
+
+export interface LogQuery {
+  /** Rows with a greater seq. */
+  readonly after: Seq
+  /** Rows up to and including this seq. */
+  readonly until: Seq
+  /** One block; all blocks when absent. */
+  readonly block?: BlockId
+  /** The row that brings the bytes of changes to this sum or above it is the last one; so there is at least one. */
+  readonly maxBytes: number
+}
+
+export interface LogPage {
+  readonly rows: readonly ChangeRow[]
+  /** Where the next page starts: `until` when nothing is left. */
+  readonly next: Seq
+}
+
+/** What is needed to accept changes for a block. */
+export interface BlockState {
+  readonly row: BlockRow
+  readonly clock: readonly ClockRow[]
+  readonly objects: readonly ObjectRow[]
+  /** Every change of the block in the log, with its highest operation counter. */
+  readonly known: readonly { readonly hash: ChangeHash; readonly maxOp: number }[]
+}
+
+export interface Snapshot {
+  readonly block: BlockId
+  /** The snapshot holds every row of the block up to here. */
+  readonly seq: Seq
+  readonly changes: number
+  readonly heads: readonly ChangeHash[]
+  /** An Automerge document. */
+  readonly bytes: Uint8Array
+}
+
+export interface Epoch {
+  /** Random, 16 hex digits; one for each start of the daemon. */
+  readonly id: string
+  /** The last seq before the epoch. */
+  readonly startSeq: Seq
+  /** Last seq of the epoch; undefined for the present one. */
+  readonly endSeq: Seq | undefined
+}
+
+export type PeerState = 'approved' | 'denied' | 'revoked'
+
+export interface PeerRow {
+  readonly peer: PeerId
+  /** Unique among approved peers. */
+  readonly name: string
+  readonly state: PeerState
+  /** Raised by every decision about the peer; work checked under an older version is discarded. */
+  readonly grantVersion: number
+  readonly grants: readonly string[]
+  /** Every grant that was ever shown to the operator for this peer and decided; what is beyond it is a new request. */
+  readonly asked: readonly string[]
+  /** The manifest at the last decision, as JSON-safe value. */
+  readonly manifest: unknown
+  readonly decidedAtMs: number
+}
+
+export type RequestState = 'pending' | 'approved' | 'denied' | 'expired' | 'superseded'
+
+export interface RequestRow {
+  /** Short id that people type. */
+  readonly code: string
+  /** SHA-256 over (peer, manifest, wants, nonce), 64 hex digits. */
+  readonly digest: string
+  readonly peer: PeerId
+  readonly manifest: unknown
+  readonly wants: readonly string[]
+  readonly nonce: string
+  /** Where the connection came from, as a multiaddr. */
+  readonly from: string
+  readonly state: RequestState
+  readonly createdAtMs: number
+  readonly expiresAtMs: number
+}
+
+export interface InviteRow {
+  /** SHA-256 of the secret, 64 hex digits; the secret itself is never stored. */
+  readonly hash: string
+  readonly grants: readonly string[]
+  /** Name for the plugin that claims it, if the operator chose one. */
+  readonly name: string | undefined
+  readonly expiresAtMs: number
+  readonly claimedBy: PeerId | undefined
+}
+
+/**
+ * One decision, compared and written in one transaction. Every part present must still hold, or nothing is written:
+ * - `request`: exists (`request-not-found`), is pending (`request-superseded`, `request-expired`, otherwise
+ *   `request-decided`), has this digest (`digest-mismatch`), and `atMs` < its expiry (`request-expired`; not checked when `to` is `expired`).
+ * - `invite`: exists, `atMs` < its expiry, unclaimed or claimed by the same peer (`invite-invalid`).
+ * - `peer`: the stored grant version is `expectGrantVersion`, 0 for a peer without a row (`wrong-state`); the name is
+ *   not that of another approved peer (`name-taken`, only checked when the new state is `approved`).
+ */
+export interface Decision {
+  readonly atMs: number
+  readonly request?: { readonly code: string; readonly digest: string; readonly to: RequestState }
+  readonly invite?: { readonly hash: string; readonly claimedBy: PeerId }
+  readonly peer?: { readonly row: PeerRow; readonly expectGrantVersion: number }
+}
+
+export interface Storage {
+  /** Aborts when the backend can no longer promise durability. */
+  readonly failed: AbortSignal
+
+  /** Starts a new epoch and ends the one before. Called once per start, before the first append. */
+  openEpoch(): Promise<Epoch>
+  epochs(): Promise<readonly Epoch[]>
+  /** The last seq in use. */
+  lastSeq(): Promise<Seq>
+
+  /** One transaction for all entries; outcomes in their order. @throws `storage-full`, `storage-failed` */
+  append(entries: readonly LogEntry[]): Promise<readonly AppendOutcome[]>
+  /** All blocks, deleted generations included, by id. */
+  blocks(): Promise<readonly BlockRow[]>
+  /** The newest change of each actor of a block; empty for a block that is not known. */
+  clock(block: BlockId): Promise<readonly ClockRow[]>
+  /** @throws `block-not-found` */
+  blockState(block: BlockId): Promise<BlockState>
+  /**
+   * Changes in seq order. A damaged row is reported and ends the page before it; a page that would start with it is
+   * an error whose detail names block and seq. What lies behind it can be read from its seq on.
+   * @throws `database-corrupt`
+   */
+  readLog(query: LogQuery): Promise<LogPage>
+  /** Replaces the block's snapshot unless the stored one is newer. @throws `block-not-found` */
+  putSnapshot(snapshot: Snapshot): Promise<void>
+  /** @throws `database-corrupt` when the stored bytes are damaged */
+  snapshot(block: BlockId): Promise<Snapshot | undefined>
+
+  peers(): Promise<readonly PeerRow[]>
+  requests(): Promise<readonly RequestRow[]>
+  /**
+   * Stores a new request, as pending; an open one of the same peer becomes `superseded` in the same transaction.
+   * @throws `wrong-state` when the code is in use: mint another
+   */
+  putRequest(request: RequestRow): Promise<void>
+  /** @throws `wrong-state` when the hash is stored already */
+  putInvite(invite: InviteRow): Promise<void>
+  /** An invite by the hash of its secret. */
+  invite(hash: string): Promise<InviteRow | undefined>
+  /**
+   * With `urgent`, a reserve is freed if the disk is full; nothing but urgent decisions is then stored until there is
+   * space for a new reserve.
+   * @throws the codes of {@link Decision}, `storage-full`
+   */
+  decide(decision: Decision, options?: { readonly urgent?: boolean }): Promise<void>
+  /** Removes requests that are not pending, and all invites, whose expiry lies before `beforeMs`. */
+  prune(beforeMs: number): Promise<void>
+
+  /** Lets the calls made so far finish and closes; idempotent. */
+  close(): Promise<void>
+}

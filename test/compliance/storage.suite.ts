@@ -1,0 +1,35 @@
+/**
+ * What every backend of the storage port must do, as a function that a backend's test calls. It knows the port only.
+ * Each `describe` is one area that an implementer gets wrong.
+ */
+import { describe, it } from 'vitest'
+import type { Storage } from '../../daemon/storage/storage.ts'
+import type { PeerId } from '../../protocol/ids.ts'
+import { appendCases } from './storage-append.cases.ts'
+import { decisionCases } from './storage-decision.cases.ts'
+import { logCases } from './storage-log.cases.ts'
+import { reopenCases } from './storage-reopen.cases.ts'
+
+export interface StorageSubject {
+  readonly storage: Storage
+  /** Closes the store and opens the same one again; absent for a backend that keeps nothing. */
+  readonly reopen?: () => Promise<Storage>
+}
+
+/** Opens an empty store whose daemon is `self`, and registers its removal with the running test. */
+export type StorageSetup = (self: PeerId) => Promise<StorageSubject>
+
+export interface SuiteOptions {
+  /** Why this backend keeps nothing over a restart, when it does not. */
+  readonly keepsNothing?: string
+}
+
+export function storageSuite(name: string, setup: StorageSetup, options: SuiteOptions = {}): void {
+  describe(`storage: ${name}`, () => {
+    appendCases(setup)
+    logCases(setup)
+    decisionCases(setup)
+    if (options.keepsNothing === undefined) reopenCases(setup)
+    else it.skip(`keeps everything over a restart: ${options.keepsNothing}`, () => {})
+  })
+}

@@ -1,0 +1,156 @@
+/** Migrations: a checked copy before each, all of one or nothing of it. */
+import { copyFileSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import Database from 'better-sqlite3'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { openSqlite } from '../../daemon/storage/sqlite.ts'
+import { changes, createBlock, readAll, recordingLog, self } from '../fixtures/storage-entries.ts'
+import { tempDir } from '../fixtures/temp-dir.ts'
+
+const shipped = fileURLToPath(new URL('../../daemon/storage/migrations/', import.meta.url))
+
+/** The first migration of this version and others after it. */
+function migrations(others: Readonly<Record<string, string>>): string {
+  const folder = tempDir()
+  copyFileSync(join(shipped, '001-initial.sql'), join(folder, '001-initial.sql'))
+  for (const [name, sql] of Object.entries(others)) writeFileSync(join(folder, name), sql)
+  return folder
+}
+
+async function open(dir: string, migrationsDir: string, log = recordingLog()) {
+  const storage = await openSqlite({ dir, log, self, migrationsDir })
+  onTestFinished(() => storage.close())
+  return storage
+}
+
+/** A closed database of version 1 with one block and five changes. */
+async function versionOne(): Promise<string> {
+  const dir = tempDir()
+  const storage = await open(dir, migrations({}))
+  await storage.append(changes(await createBlock(storage), 'a', 5))
+  await storage.close()
+  return dir
+}
+
+/** Looks into a database without this project's code. */
+function inspect<T>(path: string, look: (db: Database.Database) => T): T {
+  const db = new Database(path, { readonly: true, fileMustExist: true })
+  try {
+    return look(db)
+  } finally {
+    db.close()
+  }
+}
+
+const versionOf = (path: string) => inspect(path, (db) => db.pragma('user_version', { simple: true }))
+const countOf = (path: string, table: string) =>
+  inspect(path, (db) => db.prepare(`SELECT count(*) FROM ${table}`).pluck().get())
+
+const addColour = { '002-colour.sql': "ALTER TABLE block ADD COLUMN colour TEXT NOT NULL DEFAULT 'grey';" }
+
+describe('migrations', () => {
+  it('numbers a new database with the newest version and makes no copy of it', async () => {
+    const dir = tempDir()
+    const storage = await open(dir, migrations(addColour))
+    await storage.close()
+    expect(versionOf(join(dir, 'mooring.db'))).toBe(2)
+    expect(existsSync(join(dir, 'snapshots'))).toBe(false)
+  })
+
+  it('ships files that are numbered without gaps', async () => {
+    const numbers = readdirSync(shipped)
+      .filter((name) => name.endsWith('.sql'))
+      .sort()
+    expect(numbers.map((name) => Number(name.slice(0, 3)))).toEqual(numbers.map((_, index) => index + 1))
+  })
+
+  it('keeps a checked copy of the old version and everything that was stored', async () => {
+    const dir = await versionOne()
+    const log = recordingLog()
+    const storage = await open(dir, migrations(addColour), log)
+    expect(await readAll(storage)).toHaveLength(5)
+    await storage.close()
+    const copy = join(dir, 'snapshots', 'before-002.db')
+    expect([versionOf(copy), countOf(copy, 'change')]).toEqual([1, 5])
+    expect(inspect(copy, (db) => db.pragma('integrity_check', { simple: true }))).toBe('ok')
+    expect(versionOf(join(dir, 'mooring.db'))).toBe(2)
+    expect(readdirSync(join(dir, 'snapshots'))).toEqual(['before-002.db'])
+    expect(log.lines).toMatchObject([{ level: 'info', fields: { version: 2, snapshot: 'snapshots/before-002.db' } }])
+  })
+
+  it('applies several in order, each with its own copy', async () => {
+    const dir = await versionOne()
+    const third = { '003-tint.sql': "UPDATE block SET colour = 'blue'; CREATE INDEX tint ON block (colour);" }
+    await (await open(dir, migrations({ ...addColour, ...third }))).close()
+    expect(readdirSync(join(dir, 'snapshots')).sort()).toEqual(['before-002.db', 'before-003.db'])
+    expect(versionOf(join(dir, 'snapshots', 'before-003.db'))).toBe(2)
+    expect(inspect(join(dir, 'mooring.db'), (db) => db.prepare('SELECT colour FROM block').pluck().all())).toEqual([
+      'blue',
+    ])
+  })
+
+  it.each([
+    ['a statement that fails', 'ALTER TABLE block ADD COLUMN colour TEXT; INSERT INTO nowhere VALUES (1);'],
+    ['a row that refers to nothing', 'DELETE FROM block;'],
+  ])('undoes a migration with %s, and the old version still opens', async (_what, sql) => {
+    const dir = await versionOne()
+    await expect(open(dir, migrations({ '002-broken.sql': sql }))).rejects.toMatchObject({
+      code: 'storage-failed',
+      detail: 'migration 002-broken.sql failed and was undone',
+    })
+    const path = join(dir, 'mooring.db')
+    expect([versionOf(path), countOf(path, 'change'), countOf(path, 'block')]).toEqual([1, 5, 1])
+    expect(
+      inspect(path, (db) =>
+        db
+          .prepare('SELECT * FROM block')
+          .columns()
+          .map(({ name }) => name),
+      ),
+    ).not.toContain('colour')
+    const storage = await open(dir, migrations({}))
+    expect(await readAll(storage)).toHaveLength(5)
+  })
+
+  it('changes nothing when the copy cannot be made', async () => {
+    const dir = await versionOne()
+    writeFileSync(join(dir, 'snapshots'), 'in the way')
+    await expect(open(dir, migrations(addColour))).rejects.toMatchObject({ code: 'storage-failed' })
+    expect(versionOf(join(dir, 'mooring.db'))).toBe(1)
+  })
+
+  it('changes nothing when the copy does not hold what the database says it holds', async () => {
+    const dir = await versionOne()
+    const path = join(dir, 'mooring.db')
+    // Each of two indexes gets the pages of the other one: the log now counts no changes although it has five.
+    const db = new Database(path)
+    db.unsafeMode(true)
+    db.pragma('writable_schema = ON')
+    db.exec(`UPDATE sqlite_schema SET rootpage = (SELECT sum(rootpage) FROM sqlite_schema
+      WHERE name IN ('change_by_block', 'event_by_block')) - rootpage WHERE name IN ('change_by_block', 'event_by_block')`)
+    db.close()
+    await expect(open(dir, migrations(addColour))).rejects.toMatchObject({
+      code: 'storage-failed',
+      detail: 'the snapshot before version 2 could not be made',
+    })
+    expect(versionOf(path)).toBe(1)
+    expect(readdirSync(join(dir, 'snapshots'))).toEqual([])
+  })
+
+  it('replaces what an interrupted attempt left behind', async () => {
+    const dir = await versionOne()
+    mkdirSync(join(dir, 'snapshots'))
+    writeFileSync(join(dir, 'snapshots', 'before-002.db.partial'), 'half a copy')
+    writeFileSync(join(dir, 'snapshots', 'before-002.db'), 'an older copy')
+    await (await open(dir, migrations(addColour))).close()
+    expect(countOf(join(dir, 'snapshots', 'before-002.db'), 'change')).toBe(5)
+    expect(readdirSync(join(dir, 'snapshots'))).toEqual(['before-002.db'])
+  })
+
+  it('refuses a folder with a missing number', async () => {
+    await expect(open(tempDir(), migrations({ '003-late.sql': 'SELECT 1;' }))).rejects.toMatchObject({
+      code: 'internal',
+    })
+  })
+})
