@@ -1,0 +1,51 @@
+/**
+ * Cuts a part of the log into slices for the view worker. Keeps two invariants: a slice never takes long enough to
+ * look like a hang, and every slice but the last is as large as allowed, because each one costs a pass over the text.
+ */
+import { MooringError } from '../../protocol/errors.ts'
+import type { BlockId, ChangeRow, LogPage, LogQuery, Seq } from '../storage/storage.ts'
+import type { LogSlice } from './view-steps.ts'
+
+/** About 80 ms of work on a long text. */
+const maxSliceChanges = 5_000
+/** Pasted content makes few but large changes. */
+const maxSliceBytes = 4 * 1024 * 1024
+/** About one slice of keystrokes. */
+const pageBytes = 1024 * 1024
+
+/** The changes of `block` after `after`, up to and including `until`. */
+export async function* logSlices(
+  readLog: (query: LogQuery) => Promise<LogPage>,
+  { block, after, until }: { readonly block: BlockId; readonly after: Seq; readonly until: Seq },
+): AsyncGenerator<LogSlice> {
+  let held: ChangeRow[] = []
+  let heldBytes = 0
+  for (let from = after; from < until; ) {
+    const { rows, next } = await readLog({ block, after: from, until, maxBytes: pageBytes })
+    if (next <= from) throw new MooringError('view-failed', { detail: 'the log page did not move on' })
+    for (const row of rows) {
+      if (held.length > 0 && (held.length === maxSliceChanges || heldBytes + row.bytes.length > maxSliceBytes)) {
+        yield pack(held, heldBytes)
+        held = []
+        heldBytes = 0
+      }
+      held.push(row)
+      heldBytes += row.bytes.length
+    }
+    from = next
+  }
+  if (held.length > 0) yield pack(held, heldBytes)
+}
+
+/** Rows may be views of one large page: only their own bytes go to the worker, in a buffer that can be transferred. */
+function pack(rows: readonly ChangeRow[], size: number): LogSlice {
+  const bytes = new Uint8Array(size)
+  const lengths = new Uint32Array(rows.length)
+  let at = 0
+  for (const [index, row] of rows.entries()) {
+    bytes.set(row.bytes, at)
+    lengths[index] = row.bytes.length
+    at += row.bytes.length
+  }
+  return { seq: rows.at(-1)?.seq ?? 0, bytes, lengths }
+}

@@ -1,0 +1,62 @@
+/**
+ * What is said between the main thread and the view worker: one step at a time, each answered once. Bytes travel by
+ * transfer, so that neither side copies a document to hand it over.
+ */
+import type { ChangeHash } from '../../protocol/ids.ts'
+import type { BlockId, Seq } from '../storage/storage.ts'
+
+/** Each step with its answer. */
+export interface ViewSteps {
+  /** Which state of the block the worker still holds. */
+  hold: { ask: { readonly block: BlockId }; answer: { readonly seq: Seq | undefined } }
+  /** Starts a document from a stored snapshot, or from the first change of its schema. */
+  begin: {
+    ask: {
+      readonly block: BlockId
+      readonly seq: Seq
+      readonly from: 'snapshot' | 'change'
+      readonly bytes: Uint8Array
+    }
+    answer: undefined
+  }
+  /** Applies one slice of the log; the document is then at `seq`. */
+  apply: { ask: { readonly block: BlockId } & LogSlice; answer: undefined }
+  render: {
+    ask: { readonly block: BlockId; readonly schema: string }
+    answer: { readonly text: string; readonly heads: readonly ChangeHash[] }
+  }
+  /** Saves the document and loads what was saved again. `changes` counts the first change of the schema. */
+  snapshot: {
+    ask: { readonly block: BlockId }
+    answer: { readonly bytes: Uint8Array; readonly heads: readonly ChangeHash[]; readonly changes: number }
+  }
+}
+
+/** Changes laid end to end in a buffer of their own. */
+export interface LogSlice {
+  /** Position of the last one. */
+  readonly seq: Seq
+  readonly bytes: Uint8Array
+  /** Length of each, in order. */
+  readonly lengths: Uint32Array
+}
+
+export type StepName = keyof ViewSteps
+
+export type StepMessage = { [Name in StepName]: { readonly step: Name } & ViewSteps[Name]['ask'] }[StepName]
+
+export type StepReply =
+  /** Sent once, unasked: the engine is loaded. */
+  | { readonly kind: 'ready' }
+  | {
+      readonly kind: 'done'
+      readonly answer: ViewSteps[StepName]['answer']
+      /** JavaScript heap and WebAssembly memory of the worker. */
+      readonly memoryBytes: number
+    }
+  | {
+      readonly kind: 'failed'
+      readonly detail: string
+      /** The engine may have been left in any state: nothing may be run in this worker again. */
+      readonly isBroken: boolean
+    }

@@ -1,0 +1,227 @@
+/**
+ * Views of blocks: their text for people and their snapshots, made from the log. Keeps: the main thread never runs
+ * Automerge; a block whose view cannot be made costs its own requests and nobody else's; a view may fail, and then
+ * says so, but is never made of a part of the log.
+ */
+import { MooringError } from '../../protocol/errors.ts'
+import type { ChangeHash } from '../../protocol/ids.ts'
+import type { Clock } from '../../protocol/rpc/clock.ts'
+import { schemaNamed } from '../../protocol/schemas/index.ts'
+import type { Logger } from '../log.ts'
+import type { BlockId, BlockRow, Seq, Snapshot, Storage } from '../storage/storage.ts'
+import { logSlices } from './log-slices.ts'
+import { ViewFault, ViewThread } from './view-thread.ts'
+
+export interface ViewsInit {
+  readonly clock: Clock
+  readonly log: Logger
+  readonly read: Pick<Storage, 'snapshot' | 'readLog'>
+  /** Time without work after which the worker is ended. @default 30_000 ms */
+  readonly idleMs?: number
+  /**
+   * Longest time for one step of a job: loading, a slice of at most 5,000 changes, rendering, saving. A backstop
+   * against hangs, far above what honest work takes on a busy machine. @default 30_000 ms
+   */
+  readonly jobTimeoutMs?: number
+  /** Ceiling of the worker's JavaScript heap in MiB; a worker whose memory is above it after a job is replaced. @default 1_024 */
+  readonly memoryMb?: number
+  /** Entry of the worker thread. @default `view-worker` beside this file */
+  readonly entry?: URL
+}
+
+export interface Rendering {
+  /** What people read. */
+  readonly text: string
+  /** Ascending. */
+  readonly heads: readonly ChangeHash[]
+}
+
+interface Job {
+  readonly block: BlockRow
+  readonly run: (thread: ViewThread) => Promise<void>
+  readonly reject: (error: unknown) => void
+}
+
+/** More are waiting than anyone will wait for. */
+const maxWaiting = 256
+const bytesPerMb = 1024 * 1024
+/** A block that failed alone will most likely fail again; its next try may cost everyone else a whole deadline. */
+const retryMs = 60_000
+const maxFailing = 1_024
+/** The worker is compiled along with this file: both are `.ts`, or both are `.js`. */
+const defaultEntry = new URL(`./view-worker${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url)
+
+export class Views {
+  readonly #clock: Clock
+  readonly #log: Logger
+  readonly #read: ViewsInit['read']
+  readonly #idleMs: number
+  readonly #memoryMb: number
+  readonly #startThread: () => ViewThread
+  readonly #waiting: Job[] = []
+  /** Renderings under way, by block and position. */
+  readonly #renderings = new Map<string, Promise<Rendering>>()
+  /** Blocks that failed alone in a fresh worker, and when they may be tried again. Oldest first. */
+  readonly #failing = new Map<BlockId, number>()
+  #thread: ViewThread | undefined
+  #ending: Promise<void> = Promise.resolve()
+  #working: Promise<void> | undefined
+  #cancelIdle: (() => void) | undefined
+  #isStopped = false
+
+  constructor(init: ViewsInit) {
+    const { clock, log, read, idleMs = 30_000, jobTimeoutMs = 30_000, memoryMb = 1_024, entry = defaultEntry } = init
+    this.#clock = clock
+    this.#log = log
+    this.#read = read
+    this.#idleMs = idleMs
+    this.#memoryMb = memoryMb
+    this.#startThread = () => new ViewThread({ clock, entry, stepTimeoutMs: jobTimeoutMs, memoryMb })
+  }
+
+  /**
+   * The block as text. It holds every change up to `untilSeq`, and possibly later ones that an earlier request had
+   * already asked for.
+   *
+   * @throws `view-failed`, `unknown-schema`, `daemon-stopping`, and what reading throws
+   */
+  async render(block: BlockRow, untilSeq: Seq): Promise<Rendering> {
+    schemaNamed(block.schema)
+    const key = `${block.id}@${untilSeq}`
+    const shared = this.#renderings.get(key)
+    if (shared !== undefined) return shared
+    const rendering = this.#enqueue(block, async (thread) => {
+      await this.#materialise(thread, block, untilSeq)
+      return thread.ask('render', { block: block.id, schema: block.schema })
+    }).finally(() => this.#renderings.delete(key))
+    this.#renderings.set(key, rendering)
+    return rendering
+  }
+
+  /**
+   * The block up to `untilSeq` or later as one Automerge document that was loaded again and has the same heads and the
+   * same number of changes.
+   *
+   * @throws `view-failed`, `unknown-schema`, `daemon-stopping`, and what reading throws
+   */
+  async snapshot(block: BlockRow, untilSeq: Seq): Promise<Snapshot> {
+    schemaNamed(block.schema)
+    return this.#enqueue(block, async (thread) => {
+      const seq = await this.#materialise(thread, block, untilSeq)
+      const { bytes, heads, changes } = await thread.ask('snapshot', { block: block.id })
+      // As in the block's row, the first change of the schema is not counted.
+      return { block: block.id, seq, changes: changes - 1, heads, bytes }
+    })
+  }
+
+  /** Fails what is under way and what waits with `daemon-stopping`; resolves when no thread is left. Idempotent. */
+  async stop(): Promise<void> {
+    this.#isStopped = true
+    for (const job of this.#waiting.splice(0)) job.reject(new MooringError('daemon-stopping'))
+    this.#endThread()
+    await this.#working
+    await this.#ending
+  }
+
+  /** Brings the worker's document of the block to `until`; answers where it then is. */
+  async #materialise(thread: ViewThread, block: BlockRow, until: Seq): Promise<Seq> {
+    let { seq } = await thread.ask('hold', { block: block.id })
+    // A held document is never older than the stored snapshot, which was made of it: rows that were folded into a
+    // snapshot and removed are not missed by reading on from here.
+    if (seq === undefined) {
+      const stored = await this.#read.snapshot(block.id)
+      seq = stored?.seq ?? 0
+      // Copied, for transfer: the caller's array, and the table's above all, stay whole.
+      const bytes = Uint8Array.from((stored ?? schemaNamed(block.schema).initial).bytes)
+      const from = stored === undefined ? 'change' : 'snapshot'
+      await thread.ask('begin', { block: block.id, seq, from, bytes }, [bytes.buffer])
+    }
+    for await (const slice of logSlices((query) => this.#read.readLog(query), { block: block.id, after: seq, until })) {
+      await thread.ask('apply', { block: block.id, ...slice }, [slice.bytes.buffer, slice.lengths.buffer])
+    }
+    return Math.max(seq, until)
+  }
+
+  #enqueue<Result>(block: BlockRow, work: (thread: ViewThread) => Promise<Result>): Promise<Result> {
+    if (this.#isStopped) return Promise.reject(new MooringError('daemon-stopping'))
+    if (this.#waiting.length >= maxWaiting) {
+      return Promise.reject(new MooringError('view-failed', { detail: 'queue full' }))
+    }
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ block, run: async (thread) => resolve(await work(thread)), reject })
+      this.#working ??= this.#work()
+    })
+  }
+
+  /** One job at a time, in the order they came. */
+  async #work(): Promise<void> {
+    this.#cancelIdle?.()
+    for (let job = this.#waiting.shift(); job !== undefined; job = this.#waiting.shift()) {
+      try {
+        await this.#attempt(job)
+      } catch (error) {
+        job.reject(this.#isStopped ? new MooringError('daemon-stopping') : error)
+      }
+    }
+    this.#working = undefined
+    if (this.#thread !== undefined) this.#cancelIdle = this.#clock.after(this.#idleMs, () => this.#endThread())
+  }
+
+  /** A worker that served others may fail for what they left in it; only alone in a fresh one is it the block's own. */
+  async #attempt(job: Job): Promise<void> {
+    const retryAfterMs = (this.#failing.get(job.block.id) ?? 0) - this.#clock.monotonicMs()
+    if (retryAfterMs > 0) throw new MooringError('view-failed', { detail: 'the last try failed', retryAfterMs })
+    for (;;) {
+      // The memory of an ended worker must be back before the next one takes its own.
+      await this.#ending
+      if (this.#isStopped) throw new MooringError('daemon-stopping')
+      const thread = this.#currentThread()
+      thread.jobs++
+      try {
+        await job.run(thread)
+        this.#failing.delete(job.block.id)
+        // Freed memory stays with the thread; only its end gives it back to the system.
+        if (thread.memoryBytes > this.#memoryMb * bytesPerMb) this.#endThread()
+        return
+      } catch (error) {
+        if (!(error instanceof ViewFault) || this.#isStopped) throw error
+        const isOwnFault = error.kind === 'late' || thread.jobs === 1
+        if (error.kind !== 'refused' || !isOwnFault) this.#endThread()
+        this.#log.warn(
+          { block: job.block.address, fault: error.kind, detail: error.message },
+          'a view could not be made',
+        )
+        if (isOwnFault) {
+          this.#noteFailing(job.block.id)
+          throw new MooringError('view-failed', { detail: error.message, cause: error })
+        }
+      }
+    }
+  }
+
+  #noteFailing(block: BlockId): void {
+    this.#failing.delete(block)
+    for (const oldest of this.#failing.keys()) {
+      if (this.#failing.size < maxFailing) break
+      this.#failing.delete(oldest)
+    }
+    this.#failing.set(block, this.#clock.monotonicMs() + retryMs)
+  }
+
+  #currentThread(): ViewThread {
+    if (this.#thread === undefined) {
+      this.#thread = this.#startThread()
+      this.#log.debug({}, 'the view worker started')
+    }
+    return this.#thread
+  }
+
+  #endThread(): void {
+    this.#cancelIdle?.()
+    this.#cancelIdle = undefined
+    const thread = this.#thread
+    if (thread === undefined) return
+    this.#thread = undefined
+    this.#ending = Promise.all([this.#ending, thread.end()]).then(() => this.#log.debug({}, 'the view worker ended'))
+  }
+}

@@ -1,0 +1,75 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { logSlices } from '../../../../daemon/views/log-slices.ts'
+import type { LogSlice } from '../../../../daemon/views/view-steps.ts'
+import { BlockLog, readerOf } from './block-log.ts'
+
+async function slicesOf(log: BlockLog, after: number, until: number): Promise<LogSlice[]> {
+  const query = { block: log.row.id, after, until }
+  const slices: LogSlice[] = []
+  for await (const slice of logSlices((page) => readerOf(log).readLog(page), query)) slices.push(slice)
+  return slices
+}
+
+function logOf(sizes: readonly number[]): BlockLog {
+  const log = new BlockLog('text')
+  for (const [index, size] of sizes.entries()) log.append(new Uint8Array(size).fill(index + 1))
+  return log
+}
+
+function changesOf({ bytes, lengths }: LogSlice): Uint8Array[] {
+  let at = 0
+  return Array.from(lengths, (length) => {
+    at += length
+    return bytes.subarray(at - length, at)
+  })
+}
+
+describe('log slices', () => {
+  it('hold every change of the range once and in order, whatever the pages', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.integer({ min: 1, max: 400_000 }), { maxLength: 40 }),
+        fc.integer({ min: 1, max: 10 }),
+        fc.nat(45),
+        fc.nat(45),
+        async (sizes, pageRows, after, until) => {
+          const log = logOf(sizes)
+          log.pageRows = pageRows
+          const slices = await slicesOf(log, after, until)
+          const expected = log.rows.filter(({ seq }) => seq > after && seq <= until)
+          const changes = slices.flatMap(changesOf)
+          expect(changes.map((bytes) => [bytes.length, bytes[0]])).toEqual(
+            expected.map(({ bytes }) => [bytes.length, bytes[0]]),
+          )
+          expect(slices.at(-1)?.seq).toBe(expected.at(-1)?.seq)
+          for (const { bytes } of slices) {
+            expect(bytes.length).toBeLessThanOrEqual(4 * 1024 * 1024)
+            // A view of something larger would take that along when it is transferred.
+            expect(bytes.buffer.byteLength).toBe(bytes.length)
+          }
+        },
+      ),
+      { numRuns: 30 },
+    )
+  })
+
+  it('end after 5,000 changes and go on across pages', async () => {
+    const log = logOf(Array.from({ length: 12_000 }, () => 1))
+    log.pageRows = 700
+    const slices = await slicesOf(log, 0, log.seq)
+    expect(slices.map(({ lengths }) => lengths.length)).toEqual([5_000, 5_000, 2_000])
+    expect(slices.map(({ seq }) => seq)).toEqual([5_001, 10_001, 12_001])
+  })
+
+  it('ask for nothing when the range is empty', async () => {
+    const log = logOf([1])
+    expect(await slicesOf(log, 9, 9)).toEqual([])
+    expect(log.queries).toEqual([])
+  })
+
+  it('refuse a page that does not move on', async () => {
+    const stuck = logSlices(async () => ({ rows: [], next: 3 }), { block: 1, after: 3, until: 9 })
+    await expect(stuck.next()).rejects.toMatchObject({ code: 'view-failed' })
+  })
+})
