@@ -53,6 +53,11 @@ export const limitTable = {
   maxActorsPerChange: { value: 4_096, unit: 'count', reason: 'select-all-delete after hundreds of restarts names each actor' },
   maxObjectDepth: { value: 64, unit: 'levels', reason: 'materialising deep nesting costs minutes' },
   maxOpsPerBlock: { value: 2_000_000, unit: 'ops', reason: 'what the view worker can materialise' },
+  maxGapsPerBlock: {
+    value: 4_000_000,
+    unit: 'count',
+    reason: 'loading a document reserves 72 bytes for each counter that changes leave out: this many are 288 MB',
+  },
   maxOpsPerPeerSecond: { value: 100_000, unit: 'ops/s', reason: 'one peer cannot fill the log alone' },
   maxOpCounter: { value: 2 ** 31, unit: 'ops', reason: 'a counter near 2^32 makes the next local edit panic' },
   maxChunkBytes: { value: 64 * 1024, unit: 'bytes', reason: 'a piece of a snapshot; live deltas pass in between' },

@@ -1,0 +1,303 @@
+/**
+ * The replica's end of a sync conversation as a state machine without I/O: commands and frames in, effects out.
+ * Keeps true: changes are sent in the order they were handed in, never beyond the credit, and each is settled or
+ * refused exactly once.
+ */
+import { MooringError } from '../errors.ts'
+import { type BlockAddress, type ChangeHash, formatAddress, type Label, type ReplicaId, type Scope } from '../ids.ts'
+import { limits } from '../limits.ts'
+import type { DiallerFrame, Frame, ListenerFrame } from './frames.ts'
+import { encodeRun, runEncodings } from './run.ts'
+
+/** A change of this replica on its way to the daemon. */
+export interface OwnChange {
+  readonly handle: number
+  readonly actor: string
+  readonly seq: number
+  readonly hash: ChangeHash
+  readonly bytes: Uint8Array
+  readonly ops: number
+  /** Length of the change before compression. */
+  readonly expandedBytes: number
+}
+
+export type SentTip = Frame<DiallerFrame, 'delta'>['tips'][number]
+export type ReceivedTip = Frame<ListenerFrame, 'delta'>['tips'][number]
+
+export type DiallerEffect =
+  | { readonly do: 'send'; readonly frame: DiallerFrame }
+  | { readonly do: 'block'; readonly address: BlockAddress; readonly frame: Frame<ListenerFrame, 'block'> }
+  | {
+      readonly do: 'snapshot'
+      readonly handle: number
+      readonly bytes: Uint8Array
+      readonly tips: readonly ReceivedTip[]
+    }
+  | { readonly do: 'delta'; readonly frame: Frame<ListenerFrame, 'delta'> }
+  | { readonly do: 'meta'; readonly frame: Frame<ListenerFrame, 'meta'> }
+  | { readonly do: 'gone'; readonly frame: Frame<ListenerFrame, 'gone'> }
+  | { readonly do: 'quarantined'; readonly frame: Frame<ListenerFrame, 'quarantined'> }
+  | { readonly do: 'synced'; readonly cursor: Uint8Array }
+  | { readonly do: 'resync' }
+  | { readonly do: 'settled'; readonly changes: readonly OwnChange[] }
+  | { readonly do: 'refused'; readonly changes: readonly OwnChange[]; readonly error: Refusal }
+  | { readonly do: 'handle-refused'; readonly handle: number; readonly error: Refusal }
+  | { readonly do: 'ended'; readonly reason: string; readonly detail: string | undefined }
+
+export interface Refusal {
+  readonly code: string
+  readonly detail: string | undefined
+  readonly retryAfterMs: number | undefined
+}
+
+interface Outgoing {
+  readonly changes: readonly OwnChange[]
+  readonly handle: number
+  readonly run: Uint8Array
+  readonly tips: SentTip[]
+}
+
+export class DiallerSession {
+  #effects: DiallerEffect[] = []
+  #nextHandle = 1
+  #credit: number = limits.creditBytes
+  #consumed = 0
+  #ended = false
+  readonly #known = new Set<number>()
+  readonly #outbox: Outgoing[] = []
+  /** Sent and not settled, oldest first; `#settledCount` came before them. */
+  readonly #sent: OwnChange[] = []
+  #settledCount = 0
+  readonly #refused = new Set<OwnChange>()
+  readonly #snapshots = new Map<number, Uint8Array[]>()
+
+  open(init: {
+    replica: ReplicaId
+    watch: string[]
+    cursor?: Uint8Array
+    own: Frame<DiallerFrame, 'open'>['own']
+  }): DiallerEffect[] {
+    return this.#run(() => this.#send({ t: 'open', accept: [...runEncodings], ...init }))
+  }
+
+  have(entries: Frame<DiallerFrame, 'have'>['entries'], last: boolean): DiallerEffect[] {
+    return this.#run(() => this.#send({ t: 'have', entries, last }))
+  }
+
+  watch(pattern: string): DiallerEffect[] {
+    return this.#run(() => this.#send({ t: 'watch', pattern }))
+  }
+
+  unwatch(pattern: string): DiallerEffect[] {
+    return this.#run(() => this.#send({ t: 'unwatch', pattern }))
+  }
+
+  create(block: { scope: Scope; label: Label; schema: string; meta: { description?: string } }): {
+    handle: number
+    effects: DiallerEffect[]
+  } {
+    const handle = this.#nextHandle
+    this.#nextHandle += 2
+    return { handle, effects: this.#run(() => this.#send({ t: 'create', handle, ...block })) }
+  }
+
+  /** Queues changes of one block, split into frames that keep every limit; `tipOf` signs the last of each frame. */
+  submit(handle: number, changes: readonly OwnChange[], tipOf: (change: OwnChange) => SentTip): DiallerEffect[] {
+    return this.#run(() => {
+      for (const part of splitByLimits(changes)) {
+        const last = new Map<string, OwnChange>()
+        for (const change of part) last.set(change.actor, change)
+        this.#outbox.push({
+          changes: part,
+          handle,
+          run: encodeRun(part.map((change) => change.bytes)),
+          tips: [...last.values()].map(tipOf),
+        })
+      }
+      this.#flush()
+    })
+  }
+
+  poison(handle: number, hash: ChangeHash): DiallerEffect[] {
+    return this.#run(() => this.#send({ t: 'poison', handle, hash }))
+  }
+
+  /** Bytes of deltas and chunks that left the receive buffer. */
+  consumed(bytes: number): DiallerEffect[] {
+    return this.#run(() => {
+      this.#consumed += bytes
+      if (this.#consumed < limits.creditBytes / 4) return
+      this.#send({ t: 'credit', bytes: this.#consumed })
+      this.#consumed = 0
+    })
+  }
+
+  done(reason: string): DiallerEffect[] {
+    return this.#run(() => {
+      if (!this.#ended) this.#send({ t: 'done', reason })
+      this.#ended = true
+    })
+  }
+
+  /** Changes handed in and neither settled nor refused. */
+  get unsettled(): number {
+    let queued = 0
+    for (const outgoing of this.#outbox) queued += outgoing.changes.length
+    return queued + this.#sent.length
+  }
+
+  /** @throws `malformed`, `unknown-handle` when the listener breaks the protocol */
+  receive(frame: ListenerFrame): DiallerEffect[] {
+    return this.#run(() => {
+      if (this.#ended) return
+      switch (frame.t) {
+        case 'block':
+          this.#known.add(frame.handle)
+          this.#emit({ do: 'block', address: formatAddress(frame.scope, frame.label), frame })
+          break
+        case 'chunk':
+          this.#collect(frame)
+          break
+        case 'delta':
+          this.#mustKnow(frame.handle)
+          this.#emit({ do: 'delta', frame })
+          break
+        case 'meta':
+        case 'quarantined':
+          this.#mustKnow(frame.handle)
+          this.#emit(frame.t === 'meta' ? { do: 'meta', frame } : { do: 'quarantined', frame })
+          break
+        case 'gone':
+          if (frame.handle !== undefined) this.#known.delete(frame.handle)
+          this.#emit({ do: 'gone', frame })
+          break
+        case 'synced':
+          this.#emit({ do: 'synced', cursor: frame.cursor })
+          break
+        case 'resync':
+          this.#emit({ do: 'resync' })
+          break
+        case 'ack':
+          this.#settle(frame.n)
+          break
+        case 'refuse':
+          this.#refuse(frame)
+          break
+        case 'credit':
+          this.#credit += frame.bytes
+          if (this.#credit > limits.creditBytes) throw new MooringError('malformed', { detail: 'credit beyond the window' })
+          this.#flush()
+          break
+        case 'done':
+          this.#ended = true
+          this.#emit({ do: 'ended', reason: frame.reason, detail: frame.detail })
+          break
+      }
+    })
+  }
+
+  #collect(frame: Frame<ListenerFrame, 'chunk'>): void {
+    this.#mustKnow(frame.handle)
+    const parts = this.#snapshots.get(frame.handle) ?? []
+    parts.push(frame.bytes)
+    if (!frame.last) {
+      this.#snapshots.set(frame.handle, parts)
+      return
+    }
+    this.#snapshots.delete(frame.handle)
+    this.#emit({ do: 'snapshot', handle: frame.handle, bytes: concat(parts), tips: frame.tips })
+  }
+
+  #settle(n: number): void {
+    const amount = n - this.#settledCount
+    if (amount < 0 || amount > this.#sent.length) throw new MooringError('malformed', { detail: 'ack of changes never sent' })
+    const settled = this.#sent.splice(0, amount)
+    this.#settledCount = n
+    const durable = settled.filter((change) => !this.#refused.delete(change))
+    if (durable.length > 0) this.#emit({ do: 'settled', changes: durable })
+  }
+
+  #refuse(frame: Frame<ListenerFrame, 'refuse'>): void {
+    const error = { code: frame.code, detail: frame.detail, retryAfterMs: frame.retryAfterMs }
+    if (frame.n === undefined) {
+      if (frame.handle !== undefined) this.#emit({ do: 'handle-refused', handle: frame.handle, error })
+      return
+    }
+    const first = frame.n - 1 - this.#settledCount
+    const changes = first < 0 ? [] : this.#sent.slice(first, first + (frame.count ?? 1))
+    if (changes.length !== (frame.count ?? 1)) throw new MooringError('malformed', { detail: 'refusal of changes never sent' })
+    for (const change of changes) this.#refused.add(change)
+    this.#emit({ do: 'refused', changes, error })
+  }
+
+  #flush(): void {
+    for (;;) {
+      const next = this.#outbox[0]
+      if (next === undefined || next.run.byteLength > this.#credit) return
+      this.#outbox.shift()
+      this.#credit -= next.run.byteLength
+      this.#sent.push(...next.changes)
+      this.#send({ t: 'delta', handle: next.handle, run: next.run, tips: next.tips })
+    }
+  }
+
+  #mustKnow(handle: number): void {
+    if (!this.#known.has(handle)) throw new MooringError('unknown-handle')
+  }
+
+  #send(frame: DiallerFrame): void {
+    this.#emit({ do: 'send', frame })
+  }
+
+  #emit(effect: DiallerEffect): void {
+    this.#effects.push(effect)
+  }
+
+  #run(step: () => void): DiallerEffect[] {
+    step()
+    const effects = this.#effects
+    this.#effects = []
+    return effects
+  }
+}
+
+/** A frame's envelope and tips need some room beside the run. */
+const maxRunBytes = limits.maxFrameBytes - 16 * 1024
+/** Half of what is allowed: the receiver passes frames on, and acks come sooner. */
+const maxRunChanges = limits.maxChangesPerFrame / 2
+
+function* splitByLimits(changes: readonly OwnChange[]): Generator<OwnChange[]> {
+  let part: OwnChange[] = []
+  let bytes = 1
+  let expanded = 0
+  let ops = 0
+  for (const change of changes) {
+    const isFull =
+      part.length >= maxRunChanges ||
+      bytes + change.bytes.byteLength > maxRunBytes ||
+      expanded + change.expandedBytes > limits.maxExpandedBytes ||
+      ops + change.ops > limits.maxOpsPerFrame
+    if (isFull && part.length > 0) {
+      yield part
+      part = []
+      bytes = 1
+      expanded = 0
+      ops = 0
+    }
+    part.push(change)
+    bytes += change.bytes.byteLength
+    expanded += change.expandedBytes
+    ops += change.ops
+  }
+  if (part.length > 0) yield part
+}
+
+function concat(parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0))
+  let offset = 0
+  for (const part of parts) {
+    whole.set(part, offset)
+    offset += part.byteLength
+  }
+  return whole
+}

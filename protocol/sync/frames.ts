@@ -1,0 +1,130 @@
+/**
+ * The frames of block sync. One stream carries many blocks, told apart by handles: the dialler gives out odd ones, the
+ * listener even ones. Only an `ack` says that something is durable; the end of the stream says nothing.
+ */
+import { z } from 'zod'
+import { bytes, defineFrames, type FrameOf } from '../define.ts'
+import { limits } from '../limits.ts'
+import { actorId, address, blockMeta, changeHash, count, label, peerId, replicaId, scope } from '../shapes.ts'
+
+const handle = z.int().min(1).max(Number.MAX_SAFE_INTEGER)
+const code = z.string().max(64)
+const detail = z.string().max(limits.maxDetailChars)
+const signature = bytes({ min: 64, max: 64 })
+const run = bytes({ min: 1, max: limits.maxFrameBytes })
+const credit = z.strictObject({ t: z.literal('credit'), bytes: z.int().min(1).max(limits.creditBytes) })
+const done = z.strictObject({ t: z.literal('done'), reason: code, detail: detail.optional() })
+
+/** `<scope>/<label>`, or `<scope>/<prefix>*`: the form of a block grant's pattern. */
+const pattern = z.string().min(3).max(limits.maxGrantChars)
+
+/** The author's word for the newest change of one actor in a run; the hash chain covers the ones before. */
+const tip = z.strictObject({ actor: actorId, seq: count, hash: changeHash, signature })
+
+/** A tip that says whose it is. */
+const authoredTip = z.strictObject({ ...tip.shape, peer: peerId })
+
+const actorClock = z.strictObject({ actor: actorId, seq: count })
+
+export const syncFrames = defineFrames({
+  id: '/mooring/memory-sync/1.0.0',
+  dialledBy: 'plugin',
+  dialler: {
+    /** Always first. `own`: the newest change of each actor of its own that the replica still holds. */
+    open: z.strictObject({
+      t: z.literal('open'),
+      replica: replicaId,
+      /** Encodings of a run that the replica can read. */
+      accept: z.array(z.string().max(16)).min(1).max(8),
+      watch: z.array(pattern).max(limits.maxWatches),
+      cursor: bytes({ max: 256 }).optional(),
+      own: z
+        .array(z.strictObject({ address, generation: count, actor: actorId, seq: count, hash: changeHash }))
+        .max(1_000),
+    }),
+    /** What the replica holds, block by block; only after `resync`. */
+    have: z.strictObject({
+      t: z.literal('have'),
+      entries: z
+        .array(z.strictObject({ address, generation: count, clock: z.array(actorClock).max(limits.maxActorsPerChange) }))
+        .max(256),
+      last: z.boolean(),
+    }),
+    watch: z.strictObject({ t: z.literal('watch'), pattern }),
+    unwatch: z.strictObject({ t: z.literal('unwatch'), pattern }),
+    /** Asks for the block at an address, and makes it if there is none; answered by `block` or `refuse`. */
+    create: z.strictObject({
+      t: z.literal('create'),
+      handle,
+      scope,
+      label,
+      schema: z.string().max(64),
+      meta: blockMeta,
+    }),
+    delta: z.strictObject({ t: z.literal('delta'), handle, run, tips: z.array(tip).min(1).max(64) }),
+    /** A change that the replica's engine cannot take. */
+    poison: z.strictObject({ t: z.literal('poison'), handle, hash: changeHash }),
+    credit,
+    done,
+  },
+  listener: {
+    /** Introduces a handle. `held`: what the daemon holds of the actors that `open.own` or `have` named. */
+    block: z.strictObject({
+      t: z.literal('block'),
+      handle,
+      scope,
+      label,
+      generation: count,
+      schema: z.string().max(64),
+      meta: blockMeta,
+      heads: z.array(changeHash).max(10_000),
+      held: z.array(actorClock).max(limits.maxActorsPerChange),
+    }),
+    /** A piece of the stored snapshot, an Automerge document; the last piece carries the newest tips. */
+    chunk: z.strictObject({
+      t: z.literal('chunk'),
+      handle,
+      bytes: bytes({ max: limits.maxChunkBytes }),
+      last: z.boolean(),
+      tips: z.array(authoredTip).max(512),
+    }),
+    /** `seq`: log position of the last change in the run. */
+    delta: z.strictObject({
+      t: z.literal('delta'),
+      handle,
+      seq: count,
+      run,
+      tips: z.array(authoredTip).max(limits.maxChangesPerFrame),
+    }),
+    meta: z.strictObject({ t: z.literal('meta'), handle, meta: blockMeta }),
+    gone: z.strictObject({
+      t: z.literal('gone'),
+      handle: handle.optional(),
+      address,
+      reason: z.enum(['deleted', 'out-of-scope', 'no-match']),
+    }),
+    /** Everything up to the cursor has been sent; the replica stores the cursor together with that data. */
+    synced: z.strictObject({ t: z.literal('synced'), cursor: bytes({ max: 256 }) }),
+    /** The cursor cannot be used: say what you have. */
+    resync: z.strictObject({ t: z.literal('resync') }),
+    /** The first `n` changes sent on this stream are durable or refused. */
+    ack: z.strictObject({ t: z.literal('ack'), n: count }),
+    /** `n`: the first refused change, counted from 1; `count` of them. Without `n` it speaks of the handle. */
+    refuse: z.strictObject({
+      t: z.literal('refuse'),
+      n: count.optional(),
+      count: count.optional(),
+      handle: handle.optional(),
+      code,
+      detail: detail.optional(),
+      retryAfterMs: count.optional(),
+    }),
+    quarantined: z.strictObject({ t: z.literal('quarantined'), handle, hash: changeHash }),
+    credit,
+    done,
+  },
+})
+
+export type DiallerFrame = FrameOf<typeof syncFrames.dialler>
+export type ListenerFrame = FrameOf<typeof syncFrames.listener>
+export type Frame<Side, Type extends string> = Extract<Side, { t: Type }>

@@ -1,0 +1,267 @@
+/**
+ * The daemon's end of a sync conversation as a state machine without I/O: frames and answers in, effects out.
+ * Keeps true: nothing is done before `open`, changes are settled in the order they arrived, and neither side has more
+ * than its credit outstanding.
+ */
+import { MooringError, toWireError } from '../errors.ts'
+import type { BlockAddress, Label, Scope } from '../ids.ts'
+import { limits } from '../limits.ts'
+import type { DiallerFrame, Frame, ListenerFrame } from './frames.ts'
+import { decodeRun, runEncodings } from './run.ts'
+
+export type ListenerEffect =
+  | { readonly do: 'send'; readonly frame: ListenerFrame }
+  | { readonly do: 'open'; readonly frame: Frame<DiallerFrame, 'open'> }
+  | { readonly do: 'have'; readonly frame: Frame<DiallerFrame, 'have'> }
+  | { readonly do: 'watch'; readonly pattern: string }
+  | { readonly do: 'unwatch'; readonly pattern: string }
+  | { readonly do: 'create'; readonly frame: Frame<DiallerFrame, 'create'> }
+  | {
+      readonly do: 'submit'
+      /** Counted from 1 over the stream. */
+      readonly first: number
+      /** Undefined for a handle that was never introduced. */
+      readonly block: number | undefined
+      readonly chunks: readonly Uint8Array[]
+      readonly tips: Frame<DiallerFrame, 'delta'>['tips']
+    }
+  | { readonly do: 'poison'; readonly block: number; readonly hash: string }
+  /** Credit came back: what waited may go on. */
+  | { readonly do: 'writable' }
+  | { readonly do: 'ended'; readonly reason: string }
+
+/** What became of one submitted change. */
+export type Settlement = 'stored' | MooringError
+
+type SendTip = Frame<ListenerFrame, 'delta'>['tips'][number]
+
+/** Tips of one snapshot: they share a frame with its last piece. */
+const maxSnapshotTips = 512
+
+interface BlockIntro {
+  readonly scope: Scope
+  readonly label: Label
+  readonly generation: number
+  readonly schema: string
+  readonly meta: { readonly description?: string }
+  readonly heads: readonly string[]
+}
+
+export class ListenerSession {
+  #effects: ListenerEffect[] = []
+  #phase: 'new' | 'open' | 'ended' = 'new'
+  #nextHandle = 2
+  #received = 0
+  #settled = 0
+  #sendCredit: number = limits.creditBytes
+  #receiveCredit: number = limits.creditBytes
+  #resyncing = false
+  readonly #blockOf = new Map<number, number>()
+  readonly #handleOf = new Map<number, number>()
+  readonly #settlements = new Map<number, Settlement>()
+
+  /** @throws `malformed`, `hello-required`… when the dialler breaks the protocol; the stream then ends with that code */
+  receive(frame: DiallerFrame): ListenerEffect[] {
+    return this.#run(() => {
+      if (this.#phase === 'ended') return
+      if (this.#phase === 'new' && frame.t !== 'open' && frame.t !== 'done') {
+        throw new MooringError('wrong-state', { detail: 'open comes first' })
+      }
+      switch (frame.t) {
+        case 'open':
+          if (this.#phase !== 'new') throw new MooringError('wrong-state', { detail: 'open comes once' })
+          if (!frame.accept.some((encoding) => runEncodings.some((known) => known === encoding))) {
+            throw new MooringError('version-mismatch', { detail: 'no common encoding of runs' })
+          }
+          this.#phase = 'open'
+          this.#emit({ do: 'open', frame })
+          break
+        case 'have':
+          if (!this.#resyncing) throw new MooringError('wrong-state', { detail: 'have comes after resync only' })
+          if (frame.last) this.#resyncing = false
+          this.#emit({ do: 'have', frame })
+          break
+        case 'watch':
+        case 'unwatch':
+          this.#emit({ do: frame.t, pattern: frame.pattern })
+          break
+        case 'create':
+          if (frame.handle % 2 === 0 || this.#blockOf.has(frame.handle)) {
+            throw new MooringError('malformed', { detail: 'the handle of a create is odd and new' })
+          }
+          this.#emit({ do: 'create', frame })
+          break
+        case 'delta':
+          this.#submit(frame)
+          break
+        case 'poison': {
+          const block = this.#blockOf.get(frame.handle)
+          if (block === undefined) throw new MooringError('unknown-handle')
+          this.#emit({ do: 'poison', block, hash: frame.hash })
+          break
+        }
+        case 'credit':
+          this.#sendCredit += frame.bytes
+          if (this.#sendCredit > limits.creditBytes) {
+            throw new MooringError('malformed', { detail: 'credit beyond the window' })
+          }
+          this.#emit({ do: 'writable' })
+          break
+        case 'done':
+          this.#phase = 'ended'
+          this.#emit({ do: 'ended', reason: frame.reason })
+          break
+      }
+    })
+  }
+
+  /** Bytes of deltas and chunks that may be sent now; may be below zero after the last one. */
+  get sendCredit(): number {
+    return this.#sendCredit
+  }
+
+  handleOf(block: number): number | undefined {
+    return this.#handleOf.get(block)
+  }
+
+  /** Introduces a block, under the dialler's handle when it asked for it. */
+  block(block: number, intro: BlockIntro, held: { actor: string; seq: number }[], asked?: number): ListenerEffect[] {
+    return this.#run(() => {
+      const handle = asked ?? this.#handleOf.get(block) ?? this.#newHandle()
+      this.#blockOf.set(handle, block)
+      this.#handleOf.set(block, handle)
+      const { scope, label, generation, schema, meta } = intro
+      const heads = [...intro.heads] as Frame<ListenerFrame, 'block'>['heads']
+      const holds = held as Frame<ListenerFrame, 'block'>['held']
+      this.#send({ t: 'block', handle, scope, label, generation, schema, meta, heads, held: holds })
+    })
+  }
+
+  /** A piece of a snapshot; the last one carries the tips. */
+  chunk(block: number, bytes: Uint8Array, tips?: readonly SendTip[]): ListenerEffect[] {
+    return this.#run(() => {
+      this.#sendCredit -= bytes.byteLength
+      const last = tips !== undefined
+      this.#send({ t: 'chunk', handle: this.#mustHandle(block), bytes, last, tips: tips?.slice(0, maxSnapshotTips) ?? [] })
+    })
+  }
+
+  delta(block: number, seq: number, run: Uint8Array, tips: readonly SendTip[]): ListenerEffect[] {
+    return this.#run(() => {
+      this.#sendCredit -= run.byteLength
+      this.#send({ t: 'delta', handle: this.#mustHandle(block), seq, run, tips: [...tips] })
+    })
+  }
+
+  gone(address: BlockAddress, reason: Frame<ListenerFrame, 'gone'>['reason'], block?: number): ListenerEffect[] {
+    return this.#run(() => {
+      const handle = block === undefined ? undefined : this.#handleOf.get(block)
+      if (block !== undefined) this.#handleOf.delete(block)
+      if (handle !== undefined) this.#blockOf.delete(handle)
+      this.#send({ t: 'gone', ...(handle === undefined ? {} : { handle }), address, reason })
+    })
+  }
+
+  synced(cursor: Uint8Array): ListenerEffect[] {
+    return this.#run(() => this.#send({ t: 'synced', cursor }))
+  }
+
+  resync(): ListenerEffect[] {
+    return this.#run(() => {
+      this.#resyncing = true
+      this.#send({ t: 'resync' })
+    })
+  }
+
+  /** What became of submitted changes, in any order; answered in theirs. */
+  settle(first: number, settlements: readonly Settlement[]): ListenerEffect[] {
+    return this.#run(() => {
+      for (const [index, settlement] of settlements.entries()) this.#settlements.set(first + index, settlement)
+      const before = this.#settled
+      for (;;) {
+        const settlement = this.#settlements.get(this.#settled + 1)
+        if (settlement === undefined) break
+        this.#settled++
+        this.#settlements.delete(this.#settled)
+        if (settlement !== 'stored') this.#refuse(settlement, { n: this.#settled })
+      }
+      if (this.#settled > before) this.#send({ t: 'ack', n: this.#settled })
+    })
+  }
+
+  /** Refuses what a handle stands for: a create. */
+  refuseHandle(handle: number, error: MooringError): ListenerEffect[] {
+    return this.#run(() => this.#refuse(error, { handle }))
+  }
+
+  /** Bytes of deltas that left the receive buffer. */
+  consumed(bytes: number): ListenerEffect[] {
+    return this.#run(() => {
+      this.#receiveCredit += bytes
+      this.#send({ t: 'credit', bytes })
+    })
+  }
+
+  done(error: MooringError): ListenerEffect[] {
+    return this.#run(() => {
+      if (this.#phase === 'ended') return
+      this.#phase = 'ended'
+      const { detail } = boundedDetail(error)
+      this.#send({ t: 'done', reason: error.code, ...(detail === undefined ? {} : { detail }) })
+    })
+  }
+
+  #submit(frame: Frame<DiallerFrame, 'delta'>): void {
+    if (frame.run.byteLength > this.#receiveCredit) {
+      throw new MooringError('quota-exceeded', { detail: 'more bytes than the credit allows' })
+    }
+    this.#receiveCredit -= frame.run.byteLength
+    const chunks = decodeRun(frame.run)
+    const first = this.#received + 1
+    this.#received += chunks.length
+    this.#emit({ do: 'submit', first, block: this.#blockOf.get(frame.handle), chunks, tips: frame.tips })
+  }
+
+  #refuse(error: MooringError, what: { n: number } | { handle: number }): void {
+    const { code, retryAfterMs, detail } = boundedDetail(error)
+    this.#send({
+      t: 'refuse',
+      ...what,
+      code,
+      ...(detail === undefined ? {} : { detail }),
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    })
+  }
+
+  #newHandle(): number {
+    const handle = this.#nextHandle
+    this.#nextHandle += 2
+    return handle
+  }
+
+  #mustHandle(block: number): number {
+    const handle = this.#handleOf.get(block)
+    if (handle === undefined) throw new MooringError('internal', { detail: 'a block was sent before it was introduced' })
+    return handle
+  }
+
+  #send(frame: ListenerFrame): void {
+    this.#emit({ do: 'send', frame })
+  }
+
+  #emit(effect: ListenerEffect): void {
+    this.#effects.push(effect)
+  }
+
+  #run(step: () => void): ListenerEffect[] {
+    step()
+    const effects = this.#effects
+    this.#effects = []
+    return effects
+  }
+}
+
+function boundedDetail(error: MooringError) {
+  const wire = toWireError(error)
+  return { ...wire, detail: wire.detail?.slice(0, limits.maxDetailChars) }
+}

@@ -1,0 +1,3 @@
+/** The two ends of a sync conversation; the same code runs over QUIC and in the seeded simulator. */
+export * from './dialler-session.ts'
+export * from './listener-session.ts'
