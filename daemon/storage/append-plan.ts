@@ -33,7 +33,7 @@ export interface AppendTables {
 
 /** A block as the plan leaves it. */
 export interface PlannedBlock
-  extends Omit<BlockRow, 'heads' | 'visibleSeq' | 'deletedSeq' | 'maxOp' | 'ops' | 'changes'> {
+  extends Omit<BlockRow, 'heads' | 'visibleSeq' | 'deletedSeq' | 'maxOp' | 'ops' | 'gaps' | 'changes'> {
   readonly isNew: boolean
   readonly heads: Set<ChangeHash>
   readonly clock: Map<ActorId, PlannedClock>
@@ -41,6 +41,7 @@ export interface PlannedBlock
   deletedSeq: Seq
   maxOp: number
   ops: number
+  gaps: number
   changes: number
 }
 
@@ -135,6 +136,7 @@ export class AppendPlan<Change extends ChangeEntry = ChangeEntry> {
       deletedSeq: 0,
       maxOp: initial.maxOp,
       ops: initial.ops,
+      gaps: 0,
       changes: 0,
       heads: new Set([initial.hash]),
       clock: new Map([[initial.actor, clockOf(initial, initial.signature)]]),
@@ -178,6 +180,7 @@ export class AppendPlan<Change extends ChangeEntry = ChangeEntry> {
     block.visibleSeq = seq
     block.maxOp = Math.max(block.maxOp, maxOp)
     block.ops += entry.ops
+    block.gaps += entry.gap
     block.changes += 1
     for (const row of entry.objects) this.objects.push({ block: block.id, row })
     this.changes.push({ seq, entry })

@@ -30,8 +30,8 @@ export interface PackedBatch {
 }
 
 const hashLength = 32
-/** Numbers per change: author, block, actor seq, max op, ops, then lengths: actor, deps, signature (−1: no tip), bytes. */
-const stride = 9
+/** Numbers per change: author, block, actor seq, max op, ops, gap, then lengths: actor, deps, signature (−1: no tip), bytes. */
+const stride = 10
 
 export function packBatch(entries: readonly LogEntry[]): PackedBatch {
   const others = new Map<number, CreateEntry | DeleteEntry>()
@@ -67,6 +67,7 @@ export function packBatch(entries: readonly LogEntry[]): PackedBatch {
     numbers[field++] = entry.actorSeq
     numbers[field++] = entry.maxOp
     numbers[field++] = entry.ops
+    numbers[field++] = entry.gap
     numbers[field++] = actorLength
     numbers[field++] = entry.deps.length
     numbers[field++] = entry.tip === undefined ? -1 : entry.tip.signature.length
@@ -89,7 +90,7 @@ export function* unpackBatch(batch: PackedBatch): Generator<CreateEntry | Delete
     }
     const author = batch.authors[number()]
     if (author === undefined) throw new TypeError('a packed change has no author')
-    const [block, actorSeq, maxOp, ops] = [number(), number(), number(), number()]
+    const [block, actorSeq, maxOp, ops, gap] = [number(), number(), number(), number(), number()]
     const [actorLength, depCount, signatureLength, bytesLength] = [number(), number(), number(), number()]
     const hashBytes = take(hashLength)
     const actorBytes = take(actorLength)
@@ -108,6 +109,7 @@ export function* unpackBatch(batch: PackedBatch): Generator<CreateEntry | Delete
       actorSeq,
       maxOp,
       ops,
+      gap,
       deps,
       objects: batch.objects.get(index) ?? [],
       bytes: take(bytesLength),

@@ -21,6 +21,7 @@ export interface BlockColumns {
   readonly deleted_seq: number
   readonly max_op: number
   readonly ops: number
+  readonly gaps: number
   readonly changes: number
   readonly heads: Uint8Array
 }
@@ -41,6 +42,7 @@ export const blockRow = (row: BlockColumns): BlockRow => ({
   deletedSeq: row.deleted_seq,
   maxOp: row.max_op,
   ops: row.ops,
+  gaps: row.gaps,
   changes: row.changes,
   heads: unpackHashes(row.heads),
 })

@@ -107,7 +107,7 @@ export class LogWriter {
   #writeBlock(block: PlannedBlock): void {
     const sql = this.#sql
     const heads = packHashes(block.heads)
-    const { visibleSeq, deletedSeq, maxOp, ops, changes } = block
+    const { visibleSeq, deletedSeq, maxOp, ops, gaps, changes } = block
     if (block.isNew) {
       const { id, address, scope, label, generation, schema, owner, createdAtMs, createdSeq, metaSeq } = block
       const names = [id, address, scope, label, generation, schema, json(block.meta), owner]
@@ -120,11 +120,12 @@ export class LogWriter {
         deletedSeq,
         maxOp,
         ops,
+        gaps,
         changes,
         heads,
       )
     } else if (visibleSeq > this.#lastSeq) {
-      sql.updateBlock.run(visibleSeq, deletedSeq, maxOp, ops, changes, heads, block.id)
+      sql.updateBlock.run(visibleSeq, deletedSeq, maxOp, ops, gaps, changes, heads, block.id)
     }
     for (const { actor, seq, hash, maxOp: op, signature } of block.clock.values()) {
       const empty = signature ?? Buffer.alloc(0)
@@ -183,11 +184,11 @@ function prepare(db: Database.Database) {
     newestAt: db.prepare('SELECT id FROM block WHERE address = ? ORDER BY generation DESC LIMIT 1').pluck(),
     insertBlock: db.prepare(
       `INSERT INTO block (id, address, scope, label, generation, schema, meta, owner, created_at_ms, created_seq,
-         meta_seq, visible_seq, deleted_seq, max_op, ops, changes, heads)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+         meta_seq, visible_seq, deleted_seq, max_op, ops, gaps, changes, heads)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
     updateBlock: db.prepare(
-      'UPDATE block SET visible_seq = ?, deleted_seq = ?, max_op = ?, ops = ?, changes = ?, heads = ? WHERE id = ?',
+      'UPDATE block SET visible_seq = ?, deleted_seq = ?, max_op = ?, ops = ?, gaps = ?, changes = ?, heads = ? WHERE id = ?',
     ),
     putClock: db.prepare(
       `INSERT INTO clock (block, actor, seq, hash, max_op, signature) VALUES (?, ?, ?, ?, ?, ?)

@@ -76,6 +76,8 @@ export interface BlockRow {
   readonly deletedSeq: Seq
   readonly maxOp: number
   readonly ops: number
+  /** Operation counters that changes left out: loading a document reserves memory for each. */
+  readonly gaps: number
   /** Changes in the log, the frozen initial one not counted. */
   readonly changes: number
   /** Hashes that no other change depends on. */
@@ -109,6 +111,8 @@ export interface ChangeEntry extends EntryBase {
   readonly actorSeq: number
   readonly maxOp: number
   readonly ops: number
+  /** Counters between what it builds on and its first operation. */
+  readonly gap: number
   readonly deps: readonly ChangeHash[]
   readonly objects: readonly ObjectRow[]
   /** The raw chunk, byte for byte as it was checked. May be a view of a larger buffer. */

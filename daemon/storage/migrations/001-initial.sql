@@ -89,6 +89,7 @@ CREATE TABLE block (
   deleted_seq INTEGER NOT NULL,
   max_op INTEGER NOT NULL,
   ops INTEGER NOT NULL,
+  gaps INTEGER NOT NULL,
   changes INTEGER NOT NULL,
   heads BLOB NOT NULL CHECK (length(heads) % 32 = 0),
   UNIQUE (address, generation)

@@ -43,6 +43,7 @@ export class BlockLog {
       deletedSeq: 0,
       maxOp: 1,
       ops: 1,
+      gaps: 0,
       changes: 0,
       heads: [],
     }

@@ -1,0 +1,196 @@
+/** What the command line asks of the daemon, over a local socket that only the operator can open. */
+import { z } from 'zod'
+import { type Client, defineOp, defineProtocol, defineStream } from '../define.ts'
+import { grantText, manifestSchema, pluginName } from '../manifest.ts'
+import { address, blockSummary, count, peerId, renderedBlock } from '../shapes.ts'
+
+const words = z.string().max(64)
+const multiaddrs = z.array(z.string().max(256))
+
+const requestCard = z.strictObject({
+  code: z.string().max(16),
+  /** Binds what was shown: approving names it again. */
+  digest: z.string().length(64),
+  state: z.enum(['pending', 'approved', 'denied', 'expired', 'superseded']),
+  peer: peerId,
+  words,
+  manifest: manifestSchema,
+  wants: z.array(grantText),
+  /** Grants that the key holds already. */
+  holds: z.array(grantText),
+  /** Where the connection came from. */
+  from: z.string().max(256),
+  /** The name it will be known by unless another is chosen. */
+  name: pluginName,
+  createdAtMs: count,
+  expiresAtMs: count,
+})
+
+const peerCard = z.strictObject({
+  peer: peerId,
+  words,
+  name: pluginName,
+  state: z.enum(['approved', 'denied', 'revoked']),
+  grants: z.array(grantText),
+  grantVersion: count,
+  /** Welcomed connections at this moment. */
+  sessions: z.array(z.strictObject({ from: z.string().max(256), sinceMs: count, version: z.string().max(32) })),
+  decidedAtMs: count,
+})
+
+/** A peer by its name, its whole id, or the words of its key. */
+const who = z.string().min(1).max(128)
+
+export const controlProtocol = defineProtocol({
+  id: '/mooring/control/1.0.0',
+  dialledBy: 'operator',
+  ops: {
+    'session.hello': defineOp({
+      summary: 'Begins every control connection with the token of the token file.',
+      input: z.strictObject({ token: z.string().max(128) }),
+      output: z.strictObject({ version: z.string().max(32) }),
+      needs: null,
+      errors: ['control-denied'],
+    }),
+    'daemon.status': defineOp({
+      summary: 'The card: key, words, addresses, places, counts.',
+      input: z.strictObject({}),
+      output: z.strictObject({
+        version: z.string().max(32),
+        pid: count,
+        peer: peerId,
+        words,
+        addresses: multiaddrs,
+        stateDir: z.string(),
+        startedAtMs: count,
+        /** True while the key has never been used by an earlier start. */
+        firstStart: z.boolean(),
+        state: z.enum(['running', 'stopping']),
+        plugins: z.strictObject({ approved: count, live: count }),
+        requests: count,
+        blocks: count,
+        changes: count,
+      }),
+      needs: null,
+      errors: [],
+    }),
+    'daemon.stop': defineOp({
+      summary: 'Stops the daemon after what it has accepted is durable.',
+      input: z.strictObject({}),
+      output: z.strictObject({}),
+      needs: null,
+      errors: [],
+    }),
+    'request.list': defineOp({
+      summary: 'Open requests for approval, oldest first.',
+      input: z.strictObject({}),
+      output: z.strictObject({ requests: z.array(requestCard) }),
+      needs: null,
+      errors: [],
+    }),
+    'request.get': defineOp({
+      summary: 'One request by its code.',
+      input: z.strictObject({ code: z.string().max(16) }),
+      output: requestCard,
+      needs: null,
+      errors: ['request-not-found'],
+    }),
+    'request.approve': defineOp({
+      summary: 'Grants what a request asked for, or less. The digest is that of the request as it was shown.',
+      input: z.strictObject({
+        code: z.string().max(16),
+        digest: z.string().length(64),
+        /** Absent: everything that was asked. */
+        grants: z.array(grantText).max(64).optional(),
+        /** Absent: the name on the card. */
+        name: pluginName.optional(),
+      }),
+      output: peerCard,
+      needs: null,
+      errors: [
+        'request-not-found',
+        'request-decided',
+        'request-expired',
+        'request-superseded',
+        'digest-mismatch',
+        'grant-not-requested',
+        'name-taken',
+      ],
+    }),
+    'request.deny': defineOp({
+      summary: 'Denies a request.',
+      input: z.strictObject({ code: z.string().max(16) }),
+      output: requestCard,
+      needs: null,
+      errors: ['request-not-found', 'request-decided', 'request-expired', 'request-superseded'],
+    }),
+    'peer.list': defineOp({
+      summary: 'Every key that was ever decided about, and whether it is connected.',
+      input: z.strictObject({}),
+      output: z.strictObject({ peers: z.array(peerCard) }),
+      needs: null,
+      errors: [],
+    }),
+    'peer.revoke': defineOp({
+      summary: 'Cuts every connection of a key, at once, and keeps it out.',
+      input: z.strictObject({ who }),
+      output: peerCard,
+      needs: null,
+      errors: ['peer-not-found', 'wrong-state', 'storage-failed'],
+    }),
+    'peer.narrow': defineOp({
+      summary: 'Replaces what a key may do by less; its connections are cut and come back with the new grant.',
+      input: z.strictObject({ who, grants: z.array(grantText).max(64) }),
+      output: peerCard,
+      needs: null,
+      errors: ['peer-not-found', 'wrong-state', 'grant-not-requested'],
+    }),
+    'peer.wait': defineOp({
+      summary: 'Answers once the named plugin is welcomed.',
+      input: z.strictObject({ who }),
+      output: peerCard,
+      needs: null,
+      errors: ['timeout'],
+    }),
+    'invite.create': defineOp({
+      summary: 'A ticket whose secret approves the first key that claims it.',
+      input: z.strictObject({
+        grants: z.array(grantText).min(1).max(64),
+        name: pluginName.optional(),
+        ttlMs: z.int().min(1_000).max(30 * 86_400_000),
+      }),
+      output: z.strictObject({ ticket: z.string(), expiresAtMs: count, grants: z.array(grantText) }),
+      needs: null,
+      errors: ['name-taken'],
+    }),
+    'block.list': defineOp({
+      summary: 'All blocks, by address.',
+      input: z.strictObject({
+        after: z.string().max(256).default(''),
+        limit: z.int().min(1).max(200).default(200),
+      }),
+      output: z.strictObject({ blocks: z.array(blockSummary), more: z.boolean() }),
+      needs: null,
+      errors: [],
+    }),
+    'block.show': defineOp({
+      summary: 'One block, rendered, a page of its text at a time.',
+      input: z.strictObject({ address, offset: count.default(0) }),
+      output: renderedBlock,
+      needs: null,
+      errors: ['block-not-found', 'view-failed'],
+    }),
+    'block.watch': defineStream({
+      summary: 'A line for each group of changes of a block, as they become durable.',
+      input: z.strictObject({ address }),
+      item: z.strictObject({ seq: count, changes: count, bytes: count, peer: peerId, name: z.string().max(64), atMs: count }),
+      needs: null,
+      errors: ['block-not-found', 'lagging'],
+    }),
+  },
+})
+
+export type ControlClient = Client<typeof controlProtocol>
+export type RequestCard = Awaited<ReturnType<ControlClient['request']['get']>>
+export type PeerCard = Awaited<ReturnType<ControlClient['peer']['revoke']>>
+export type StatusCard = Awaited<ReturnType<ControlClient['daemon']['status']>>

@@ -1,0 +1,16 @@
+/** Everything a plugin may ask of the daemon. To add an area: its file beside this one, and its line here. */
+import { type Client, defineProtocol } from '../define.ts'
+import { blockOps } from './blocks.ts'
+import { daemonOps } from './daemon.ts'
+import { sessionOps } from './session.ts'
+
+/** The version both sides name in `session.hello`. */
+export const hostVersion = '1.0.0'
+
+export const hostProtocol = defineProtocol({
+  id: `/mooring/host/${hostVersion}`,
+  dialledBy: 'plugin',
+  ops: { ...sessionOps, ...daemonOps, ...blockOps },
+})
+
+export type HostClient = Client<typeof hostProtocol>
