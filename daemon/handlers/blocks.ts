@@ -1,0 +1,61 @@
+/** What can be asked about blocks, the same for plugins and the operator; who may ask is decided by the caller. */
+import { type BlockAddress, type ChangeHash, type Infer, MooringError, type renderedBlock, type blockSummary } from '../../protocol/index.ts'
+import type { BlockIndex } from '../log/block-index.ts'
+import type { BlockRow, Seq } from '../storage/storage.ts'
+
+type Rendered = Infer<typeof renderedBlock>
+type Summary = Infer<typeof blockSummary>
+
+export interface BlocksComponents {
+  readonly log: { readonly index: BlockIndex; readonly published: Seq }
+  readonly views: { render(block: BlockRow, untilSeq: Seq): Promise<{ readonly text: string; readonly heads: readonly ChangeHash[] }> }
+}
+
+/** Characters of one page: with four bytes each they still fit a frame. */
+const pageChars = 50_000
+
+export class Blocks {
+  readonly #components: BlocksComponents
+
+  constructor(components: BlocksComponents) {
+    this.#components = components
+  }
+
+  list(page: { after: string; limit: number }, mayRead: (row: BlockRow) => boolean): { blocks: Summary[]; more: boolean } {
+    const rows = this.#components.log.index.live().filter((row) => row.address > page.after && mayRead(row))
+    return { blocks: rows.slice(0, page.limit).map(summaryOf), more: rows.length > page.limit }
+  }
+
+  /** @throws `block-not-found`, `view-failed` */
+  async show(address: BlockAddress, offset: number): Promise<Rendered> {
+    const row = this.find(address)
+    const { text, heads } = await this.#components.views.render(row, this.#components.log.published)
+    const { generation, schema } = row
+    return { address, generation, schema, heads: [...heads], text: pageOf(text, offset), totalChars: text.length }
+  }
+
+  /** @throws `block-not-found` */
+  find(address: BlockAddress): BlockRow {
+    const row = this.#components.log.index.at(address)
+    if (row === undefined) throw new MooringError('block-not-found')
+    return row
+  }
+}
+
+/** Ends before a surrogate pair rather than inside it: half a character cannot be encoded. */
+function pageOf(text: string, offset: number): string {
+  const end = offset + pageChars
+  const isInsidePair = end < text.length && (text.charCodeAt(end - 1) & 0xfc00) === 0xd800
+  return text.slice(offset, isInsidePair ? end - 1 : end)
+}
+
+const summaryOf = (row: BlockRow): Summary => ({
+  address: row.address,
+  generation: row.generation,
+  schema: row.schema,
+  description: row.meta.description ?? '',
+  owner: row.owner,
+  createdAtMs: row.createdAtMs,
+  changes: row.changes,
+  seq: row.visibleSeq,
+})

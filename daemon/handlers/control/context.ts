@@ -1,0 +1,27 @@
+/** The parts that the operator's operations work with. */
+import type { Clock, PeerId } from '../../../protocol/index.ts'
+import type { Approvals } from '../../approvals/approvals.ts'
+import type { ChangeLog } from '../../log/change-log.ts'
+import type { Links } from '../../net/links.ts'
+import type { Blocks } from '../blocks.ts'
+
+export interface ControlComponents {
+  readonly approvals: Approvals
+  readonly links: Links
+  readonly log: ChangeLog
+  readonly blocks: Blocks
+  readonly clock: Clock
+  /** The daemon as a whole. */
+  readonly daemon: {
+    readonly version: string
+    readonly pid: number
+    readonly peer: PeerId
+    readonly stateDir: string
+    readonly startedAtMs: number
+    readonly firstStart: boolean
+    readonly state: 'running' | 'stopping'
+    addresses(): string[]
+    /** Begins to stop; does not wait. */
+    stop(): void
+  }
+}

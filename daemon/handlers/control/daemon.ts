@@ -1,0 +1,35 @@
+/** The card, and the end. */
+import { type controlProtocol, fingerprintWords, type Handlers } from '../../../protocol/index.ts'
+import type { ControlComponents } from './context.ts'
+
+type DaemonHandlers = Pick<Handlers<typeof controlProtocol, object>, 'daemon.status' | 'daemon.stop'>
+
+export function daemonHandlers({ approvals, links, log, daemon }: ControlComponents): DaemonHandlers {
+  return {
+    'daemon.status'() {
+      const blocks = log.index.live()
+      return {
+        version: daemon.version,
+        pid: daemon.pid,
+        peer: daemon.peer,
+        words: fingerprintWords(daemon.peer),
+        addresses: daemon.addresses(),
+        stateDir: daemon.stateDir,
+        startedAtMs: daemon.startedAtMs,
+        firstStart: daemon.firstStart,
+        state: daemon.state,
+        plugins: {
+          approved: approvals.peers().filter((peer) => peer.state === 'approved').length,
+          live: new Set(links.live().map((session) => session.peer)).size,
+        },
+        requests: approvals.requests().length,
+        blocks: blocks.length,
+        changes: blocks.reduce((sum, row) => sum + row.changes, 0),
+      }
+    },
+    'daemon.stop'() {
+      daemon.stop()
+      return {}
+    },
+  }
+}

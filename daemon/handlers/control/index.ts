@@ -1,0 +1,14 @@
+/** Every operation of the control protocol. The caller is the operator: the socket has checked that. */
+import type { ControlHandlers } from '../../net/control-socket.ts'
+import { blockHandlers } from './blocks.ts'
+import type { ControlComponents } from './context.ts'
+import { daemonHandlers } from './daemon.ts'
+import { peerHandlers } from './peers.ts'
+import { requestHandlers } from './requests.ts'
+
+export const controlHandlers = (components: ControlComponents): ControlHandlers => ({
+  ...daemonHandlers(components),
+  ...requestHandlers(components),
+  ...peerHandlers(components),
+  ...blockHandlers(components),
+})

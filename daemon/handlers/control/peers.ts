@@ -1,0 +1,54 @@
+/** Keys that were decided about. */
+import { type controlProtocol, fingerprintWords, type Handlers, type PeerCard } from '../../../protocol/index.ts'
+import type { PeerRow } from '../../storage/storage.ts'
+import type { ControlComponents } from './context.ts'
+
+type PeerHandlers = Pick<
+  Handlers<typeof controlProtocol, object>,
+  'peer.list' | 'peer.revoke' | 'peer.narrow' | 'peer.wait'
+>
+
+export function peerHandlers(components: ControlComponents): PeerHandlers {
+  const { approvals, links } = components
+  const isLive = (who: string): PeerRow | undefined => {
+    const row = approvals.peers().find((peer) => peer.name === who || peer.peer === who || fingerprintWords(peer.peer) === who)
+    return row !== undefined && links.live(row.peer).length > 0 ? row : undefined
+  }
+  return {
+    'peer.list': () => ({ peers: approvals.peers().map((row) => peerCard(row, components)) }),
+    'peer.revoke': async ({ who }) => peerCard(await approvals.revoke(who), components),
+    'peer.narrow': async ({ who, grants }) => peerCard(await approvals.narrow(who, grants), components),
+    async 'peer.wait'({ who }, { signal }) {
+      for (;;) {
+        const row = isLive(who)
+        if (row !== undefined) return peerCard(row, components)
+        signal.throwIfAborted()
+        await new Promise<void>((resolve) => {
+          const finish = (): void => {
+            stop()
+            signal.removeEventListener('abort', finish)
+            resolve()
+          }
+          const stop = links.onWelcome(finish)
+          signal.addEventListener('abort', finish, { once: true })
+        })
+      }
+    },
+  }
+}
+
+export function peerCard(row: PeerRow, { links, clock }: Pick<ControlComponents, 'links' | 'clock'>): PeerCard {
+  const monotonicToWallMs = clock.nowMs() - clock.monotonicMs()
+  return {
+    peer: row.peer,
+    words: fingerprintWords(row.peer),
+    name: row.name,
+    state: row.state,
+    grants: [...row.grants],
+    grantVersion: row.grantVersion,
+    sessions: links
+      .live(row.peer)
+      .map((session) => ({ from: session.link.from, sinceMs: Math.round(monotonicToWallMs + session.sinceMs), version: session.version })),
+    decidedAtMs: row.decidedAtMs,
+  }
+}

@@ -1,0 +1,113 @@
+/** Who enters: a hello is answered with what holds now, and again each time that changes, until the connection ends. */
+import type { Handlers, hostProtocol } from '../../../protocol/index.ts'
+import { fingerprintWords, hostVersion, MooringError } from '../../../protocol/index.ts'
+import type { DecisionEvent } from '../../approvals/approvals.ts'
+import { type HostContext, requireSession } from '../../net/host-stream.ts'
+import type { RequestRow } from '../../storage/storage.ts'
+import type { HostComponents } from './context.ts'
+
+type SessionHandlers = Pick<Handlers<typeof hostProtocol, HostContext>, 'session.hello' | 'session.self'>
+
+export function sessionHandlers(components: HostComponents): SessionHandlers {
+  const { approvals, links, self } = components
+  return {
+    async *'session.hello'(input, { link, signal }) {
+      if (!input.versions.includes(hostVersion)) {
+        throw new MooringError('version-mismatch', { detail: `this daemon speaks ${hostVersion}` })
+      }
+      if (link.state !== 'lobby') throw new MooringError('wrong-state', { detail: 'hello comes once' })
+      const { manifest, replica, instance, invite } = input
+      const { peer, from } = link
+      // Listening begins before the question: a decision made in between must not be missed.
+      const decisions = new DecisionQueue(signal)
+      const stop = approvals.onDecision(peer, (event) => decisions.push(event))
+      try {
+        const answer = await approvals.hello({ peer, manifest, from, ...(invite === undefined ? {} : { invite }) })
+        if (answer.state === 'pending') {
+          links.park(link)
+          yield { state: 'pending' as const, ...pendingOf(answer.request) }
+          const decided = await approvalOf(decisions, answer.request.code)
+          if (!decided) return
+        }
+        // Asked for now: what was answered may have been cut since.
+        const grant = approvals.grantOf(peer)
+        if (grant === undefined) throw new MooringError(links.codeOf(peer))
+        const version = manifest.version
+        const session = links.welcome(link, { replica, instance, name: grant.name, version })
+        yield {
+          state: 'welcome' as const,
+          session: session.id,
+          daemon: self,
+          name: grant.name,
+          grants: [...grant.texts],
+          grantVersion: grant.grantVersion,
+          version: hostVersion,
+          ...(answer.state === 'approved' && answer.request !== undefined ? { request: pendingOf(answer.request) } : {}),
+        }
+        for (;;) {
+          const event = await decisions.next()
+          if (event === undefined) return
+          if (event.kind === 'granted' || event.kind === 'approved') {
+            yield { state: 'granted' as const, grants: [...event.grant.texts], grantVersion: event.grant.grantVersion }
+          }
+          // A revocation or a narrowing ends the connection itself; the rest concerns requests for more.
+        }
+      } finally {
+        stop()
+      }
+    },
+
+    'session.self'(_input, context) {
+      const { peer, name } = requireSession(context)
+      const grant = approvals.grantOf(peer)
+      if (grant === undefined) throw new MooringError('revoked')
+      return { peer, name, grants: [...grant.texts], grantVersion: grant.grantVersion, daemon: self }
+    },
+  }
+}
+
+/** Waits until a request is approved: false when the caller is gone. @throws the code of any other end of the request */
+async function approvalOf(decisions: DecisionQueue, code: string): Promise<boolean> {
+  for (;;) {
+    const event = await decisions.next()
+    if (event === undefined) return false
+    if (!('code' in event)) return true
+    if ('request' in event && event.request !== code) continue
+    const retryAfterMs = 'retryAfterMs' in event ? event.retryAfterMs : undefined
+    throw new MooringError(event.code, retryAfterMs === undefined ? {} : { retryAfterMs })
+  }
+}
+
+const pendingOf = (request: RequestRow) => ({
+  code: request.code,
+  words: fingerprintWords(request.peer),
+  expiresAtMs: request.expiresAtMs,
+})
+
+/** Decisions in order; ends with the signal. */
+class DecisionQueue {
+  readonly #signal: AbortSignal
+  readonly #events: DecisionEvent[] = []
+  #wake: (() => void) | undefined
+
+  constructor(signal: AbortSignal) {
+    this.#signal = signal
+    signal.addEventListener('abort', () => this.#wake?.(), { once: true })
+  }
+
+  push(event: DecisionEvent): void {
+    this.#events.push(event)
+    this.#wake?.()
+  }
+
+  async next(): Promise<DecisionEvent | undefined> {
+    for (;;) {
+      const event = this.#events.shift()
+      if (event !== undefined) return event
+      if (this.#signal.aborted) return undefined
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
+    }
+  }
+}

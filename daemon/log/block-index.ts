@@ -1,0 +1,104 @@
+/**
+ * Every block in memory, by id and by live address, and the block events in log order. Follows the store: a row is here
+ * only after it is durable, so whatever is read from here has happened.
+ */
+import type { BlockAddress, ChangeHash, PeerId } from '../../protocol/ids.ts'
+import type { BlockId, BlockRow, Seq } from '../storage/storage.ts'
+
+export interface BlockEvent {
+  readonly seq: Seq
+  readonly kind: 'created' | 'deleted'
+  readonly block: BlockId
+}
+
+export class BlockIndex {
+  readonly #byId = new Map<BlockId, BlockRow>()
+  readonly #live = new Map<BlockAddress, BlockId>()
+  readonly #owned = new Map<PeerId, number>()
+  /** Ascending by seq. */
+  readonly #events: BlockEvent[] = []
+
+  load(rows: readonly BlockRow[]): void {
+    for (const row of rows) this.#index(row)
+    const events = rows.flatMap((row): BlockEvent[] => [
+      { seq: row.createdSeq, kind: 'created', block: row.id },
+      ...(row.deletedSeq === 0 ? [] : [{ seq: row.deletedSeq, kind: 'deleted', block: row.id } as const]),
+    ])
+    this.#events.push(...events.sort((a, b) => a.seq - b.seq))
+  }
+
+  byId(id: BlockId): BlockRow | undefined {
+    return this.#byId.get(id)
+  }
+
+  /** The live block at an address. */
+  at(address: BlockAddress): BlockRow | undefined {
+    const id = this.#live.get(address)
+    return id === undefined ? undefined : this.#byId.get(id)
+  }
+
+  /** Live blocks in the order of their addresses. */
+  live(): BlockRow[] {
+    return [...this.#live.keys()].sort().flatMap((address) => this.at(address) ?? [])
+  }
+
+  /** Blocks that a peer made, deleted generations included: making and deleting is not free. */
+  ownedBy(peer: PeerId): number {
+    return this.#owned.get(peer) ?? 0
+  }
+
+  get size(): number {
+    return this.#live.size
+  }
+
+  /** Events with `after` < seq ≤ `until`, in order. */
+  events(after: Seq, until: Seq): BlockEvent[] {
+    let low = 0
+    let high = this.#events.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if ((this.#events[middle]?.seq ?? 0) <= after) low = middle + 1
+      else high = middle
+    }
+    const found: BlockEvent[] = []
+    for (let index = low; index < this.#events.length; index++) {
+      const event = this.#events[index]
+      if (event === undefined || event.seq > until) break
+      found.push(event)
+    }
+    return found
+  }
+
+  created(row: BlockRow): void {
+    this.#index(row)
+    this.#events.push({ seq: row.createdSeq, kind: 'created', block: row.id })
+  }
+
+  deleted(id: BlockId, seq: Seq): void {
+    const row = this.#byId.get(id)
+    if (row === undefined) return
+    this.#byId.set(id, { ...row, deletedSeq: seq })
+    if (this.#live.get(row.address) === id) this.#live.delete(row.address)
+    this.#events.push({ seq, kind: 'deleted', block: id })
+  }
+
+  /** A change of the block became durable. */
+  changed(id: BlockId, change: { seq: Seq; hash: ChangeHash; deps: readonly ChangeHash[]; maxOp: number; ops: number }): void {
+    const row = this.#byId.get(id)
+    if (row === undefined) return
+    this.#byId.set(id, {
+      ...row,
+      visibleSeq: change.seq,
+      maxOp: Math.max(row.maxOp, change.maxOp),
+      ops: row.ops + change.ops,
+      changes: row.changes + 1,
+      heads: [...row.heads.filter((head) => !change.deps.includes(head)), change.hash],
+    })
+  }
+
+  #index(row: BlockRow): void {
+    if (!this.#byId.has(row.id)) this.#owned.set(row.owner, this.ownedBy(row.owner) + 1)
+    this.#byId.set(row.id, row)
+    if (row.deletedSeq === 0) this.#live.set(row.address, row.id)
+  }
+}

@@ -1,0 +1,153 @@
+/**
+ * Group commit: whatever arrived while one transaction ran forms the next. Publishing happens right after the commit,
+ * in `seq` order, before anyone is told: visible implies durable, and nobody reads past what is published.
+ */
+import { MooringError } from '../../protocol/errors.ts'
+import type { AppendOutcome, LogEntry, Seq, Storage } from '../storage/storage.ts'
+import type { BlockIndex } from './block-index.ts'
+import { type AuthoredTip, groupBounds, LogGroup, type LogItem, type Ring } from './ring.ts'
+
+interface Submission {
+  readonly entries: readonly LogEntry[]
+  resolve(outcomes: readonly AppendOutcome[]): void
+  reject(error: unknown): void
+}
+
+/** Entries of one transaction: enough that its fsync costs nothing per change, few enough that it ends soon. */
+const maxBatchEntries = 2_000
+
+export interface CommitterComponents {
+  readonly storage: Storage
+  readonly index: BlockIndex
+  readonly ring: Ring
+}
+
+export class Committer {
+  readonly #components: CommitterComponents
+  readonly #listeners = new Set<(groups: readonly LogGroup[]) => void>()
+  #queue: Submission[] = []
+  #running: Promise<void> | undefined
+  #published: Seq
+
+  constructor(components: CommitterComponents, published: Seq) {
+    this.#components = components
+    this.#published = published
+  }
+
+  /** The log may be read up to here. */
+  get published(): Seq {
+    return this.#published
+  }
+
+  /** Told after each commit, in order. Listeners must not throw and must not wait. */
+  onPublish(listener: (groups: readonly LogGroup[]) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /** Resolves once the entries are durable and published. Entries of one call stay together and in order. */
+  submit(entries: readonly LogEntry[]): Promise<readonly AppendOutcome[]> {
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ entries, resolve, reject })
+      this.#running ??= this.#drain()
+    })
+  }
+
+  /** Resolves when everything that was submitted before is durable or refused. */
+  async barrier(): Promise<void> {
+    await this.submit([]).catch(() => {})
+  }
+
+  async #drain(): Promise<void> {
+    // One turn of the event loop: what arrives in the same turn shares the first transaction.
+    await new Promise<void>((resolve) => setImmediate(resolve))
+    while (this.#queue.length > 0) {
+      const batch = this.#take()
+      const entries = batch.flatMap((submission) => submission.entries)
+      try {
+        const outcomes = await this.#components.storage.append(entries)
+        this.#publish(entries, outcomes)
+        let offset = 0
+        for (const submission of batch) {
+          submission.resolve(outcomes.slice(offset, offset + submission.entries.length))
+          offset += submission.entries.length
+        }
+        this.#refuseBehind(entries, outcomes)
+      } catch (error) {
+        // What is queued was checked against what has just failed: it goes too, and is sent again.
+        const reason = error instanceof MooringError ? error : new MooringError('storage-failed', { cause: error })
+        for (const submission of [...batch, ...this.#queue.splice(0)]) submission.reject(reason)
+      }
+    }
+    this.#running = undefined
+  }
+
+  #take(): Submission[] {
+    let entries = 0
+    let amount = 0
+    for (const submission of this.#queue) {
+      if (amount > 0 && entries + submission.entries.length > maxBatchEntries) break
+      entries += submission.entries.length
+      amount++
+    }
+    return this.#queue.splice(0, amount)
+  }
+
+  /** A queued change may build on one that was refused: the log must not get a hole. */
+  #refuseBehind(entries: readonly LogEntry[], outcomes: readonly AppendOutcome[]): void {
+    const blocks = new Set<number>()
+    for (const [position, entry] of entries.entries()) {
+      if (entry.kind === 'change' && outcomes[position]?.kind === 'refused') blocks.add(entry.block)
+    }
+    if (blocks.size === 0) return
+    const isBehind = (submission: Submission): boolean =>
+      submission.entries.some((entry) => entry.kind === 'change' && blocks.has(entry.block))
+    const behind = this.#queue.filter(isBehind)
+    this.#queue = this.#queue.filter((submission) => !isBehind(submission))
+    for (const submission of behind) submission.reject(new MooringError('missing-deps'))
+  }
+
+  #publish(entries: readonly LogEntry[], outcomes: readonly AppendOutcome[]): void {
+    const { index, ring } = this.#components
+    const groups: LogGroup[] = []
+    let items: LogItem[] = []
+    let tips = new Map<string, AuthoredTip>()
+    let bytes = 0
+    let current: LogEntry | undefined
+    const close = (): void => {
+      if (current?.kind === 'change' && items.length > 0) {
+        groups.push(new LogGroup(current.block, current.origin, items, [...tips.values()]))
+      }
+      items = []
+      tips = new Map()
+      bytes = 0
+    }
+    for (const [position, entry] of entries.entries()) {
+      const outcome = outcomes[position]
+      if (outcome?.kind !== 'stored') continue
+      this.#published = Math.max(this.#published, outcome.seq)
+      if (entry.kind !== 'change') {
+        close()
+        current = undefined
+        if (entry.kind === 'create' && outcome.block !== undefined) index.created(outcome.block)
+        if (entry.kind === 'delete') index.deleted(entry.block, outcome.seq)
+        continue
+      }
+      const isFull = items.length >= groupBounds.maxChanges || bytes + entry.bytes.byteLength > groupBounds.maxBytes
+      const isOther =
+        current?.kind !== 'change' ||
+        current.block !== entry.block ||
+        current.origin.peer !== entry.origin.peer ||
+        current.origin.replica !== entry.origin.replica
+      if (isOther || isFull) close()
+      current = entry
+      items.push({ seq: outcome.seq, actor: entry.actor, actorSeq: entry.actorSeq, bytes: entry.bytes })
+      bytes += entry.bytes.byteLength
+      if (entry.tip !== undefined) tips.set(entry.actor, { ...entry.tip, peer: entry.origin.peer })
+      index.changed(entry.block, { ...entry, seq: outcome.seq })
+    }
+    close()
+    for (const group of groups) ring.push(group)
+    for (const listener of this.#listeners) listener(groups)
+  }
+}

@@ -1,0 +1,228 @@
+/**
+ * One sync stream of one plugin: frames in through the session, work in the log, answers out. Reading stops while the
+ * plugin has too much on its way to the store, so that its credit runs out instead of the daemon's memory.
+ */
+import { decodeValue } from '../../protocol/codec.ts'
+import { parseFrame } from '../../protocol/define.ts'
+import { asError, MooringError } from '../../protocol/errors.ts'
+import { allows, type Grant, isPattern } from '../../protocol/grants.ts'
+import { formatAddress, type PeerId, type ReplicaId } from '../../protocol/ids.ts'
+import { limits } from '../../protocol/limits.ts'
+import type { Channel } from '../../protocol/rpc/channel.ts'
+import { schemaNamed } from '../../protocol/schemas/index.ts'
+import {
+  type DiallerFrame,
+  type Frame,
+  type ListenerEffect,
+  ListenerSession,
+  type Settlement,
+  syncFrames,
+} from '../../protocol/sync/index.ts'
+import type { Logger } from '../log.ts'
+import type { BlockMeta } from '../storage/storage.ts'
+import type { ChangeLog } from './change-log.ts'
+import { Watcher } from './watcher.ts'
+
+export interface ConversationInit {
+  readonly channel: Channel
+  readonly peer: PeerId
+  readonly replica: ReplicaId
+  /** Ends with the session. */
+  readonly signal: AbortSignal
+  readonly log: Logger
+  grants(): { readonly grants: readonly Grant[]; readonly grantVersion: number }
+  /** Tells when the grant was widened; returns how to stop being told. */
+  onGranted(listener: () => void): () => void
+}
+
+/** Runs until the stream or the session ends; never throws. */
+export async function serveSync(log: ChangeLog, init: ConversationInit): Promise<void> {
+  const conversation = new Conversation(log, init)
+  await conversation.run()
+}
+
+class Conversation {
+  readonly #log: ChangeLog
+  readonly #init: ConversationInit
+  readonly #session = new ListenerSession()
+  readonly #ended = new AbortController()
+  readonly #watcher: Watcher
+  #unstoredBytes = 0
+  #roomWaiter: (() => void) | undefined
+
+  constructor(log: ChangeLog, init: ConversationInit) {
+    this.#log = log
+    this.#init = init
+    this.#watcher = new Watcher(log.watcherComponents, {
+      session: this.#session,
+      origin: { peer: init.peer, replica: init.replica },
+      signal: this.#ended.signal,
+      grants: () => init.grants(),
+      apply: (effects) => this.#apply(effects),
+      drained: () => init.channel.drained(limits.creditBytes),
+    })
+  }
+
+  async run(): Promise<void> {
+    const { channel, signal } = this.#init
+    const end = (): void => {
+      this.#ended.abort()
+      this.#room()
+    }
+    signal.addEventListener('abort', end, { once: true })
+    channel.ended.addEventListener('abort', end, { once: true })
+    if (signal.aborted || channel.ended.aborted) end()
+    const stopGranted = this.#init.onGranted(() => this.#watcher.rescan())
+    const watching = this.#watcher.run().catch((error) => this.#fail(error))
+    try {
+      await this.#read()
+    } catch (error) {
+      this.#fail(error)
+    } finally {
+      end()
+      stopGranted()
+      signal.removeEventListener('abort', end)
+      await watching
+      await channel.close()
+    }
+  }
+
+  async #read(): Promise<void> {
+    while (!this.#ended.signal.aborted) {
+      const bytes = await this.#init.channel.next()
+      if (bytes === undefined) return
+      const frame = parseFrame(syncFrames.dialler, decodeValue(bytes)) as DiallerFrame
+      this.#apply(this.#session.receive(frame))
+      // Returned when the frame leaves the receive buffer, which is now; that it is durable is what `ack` says.
+      if (frame.t === 'delta') this.#apply(this.#session.consumed(frame.run.byteLength))
+      while (this.#unstoredBytes > limits.creditBytes && !this.#ended.signal.aborted) {
+        await new Promise<void>((resolve) => {
+          this.#roomWaiter = resolve
+        })
+      }
+    }
+  }
+
+  #room(): void {
+    const waiter = this.#roomWaiter
+    this.#roomWaiter = undefined
+    waiter?.()
+  }
+
+  /** Whatever breaks a conversation is said before the stream ends. */
+  #fail(thrown: unknown): void {
+    const error = thrown instanceof MooringError ? thrown : new MooringError('internal', { cause: thrown })
+    if (error.code === 'internal') this.#init.log.error({ err: asError(thrown), peer: this.#init.peer }, 'a sync stream broke')
+    if (!this.#init.channel.ended.aborted) this.#apply(this.#session.done(error))
+    this.#ended.abort()
+    this.#room()
+  }
+
+  #apply(effects: readonly ListenerEffect[]): void {
+    for (const effect of effects) {
+      switch (effect.do) {
+        case 'send':
+          if (!this.#init.channel.ended.aborted) this.#init.channel.send(effect.frame)
+          break
+        case 'open':
+          this.#open(effect.frame)
+          break
+        case 'have':
+          this.#watcher.have(effect.frame.entries, effect.frame.last)
+          break
+        case 'watch':
+          checkPattern(effect.pattern)
+          this.#watcher.watch(effect.pattern)
+          break
+        case 'unwatch':
+          this.#watcher.unwatch(effect.pattern)
+          break
+        case 'create':
+          void this.#create(effect.frame)
+          break
+        case 'submit':
+          void this.#submit(effect)
+          break
+        case 'poison':
+          this.#init.log.warn({ peer: this.#init.peer, block: effect.block, hash: effect.hash }, 'a plugin cannot take a change')
+          break
+        case 'writable':
+          this.#watcher.wake()
+          break
+        case 'ended':
+          this.#ended.abort()
+          break
+      }
+    }
+  }
+
+  #open(frame: Frame<DiallerFrame, 'open'>): void {
+    // Identity comes from the connection: the replica of the stream is the one that said hello.
+    if (frame.replica !== this.#init.replica) throw new MooringError('wrong-state', { detail: 'not the replica of hello' })
+    for (const pattern of frame.watch) checkPattern(pattern)
+    this.#watcher.open(frame)
+  }
+
+  async #create(frame: Frame<DiallerFrame, 'create'>): Promise<void> {
+    try {
+      const { grants, grantVersion } = this.#init.grants()
+      const address = formatAddress(frame.scope, frame.label)
+      const schema = schemaNamed(frame.schema)
+      const may = (right: 'create' | 'read' | 'write' | 'append'): boolean =>
+        allows(grants, { area: 'blocks', right, subject: address })
+      const existing = this.#log.index.at(address)
+      // Who may neither read nor write learns nothing: not even whether the block exists.
+      const mayKnow = existing !== undefined && (may('read') || may('write') || may('append'))
+      if (!mayKnow && !may('create')) {
+        throw new MooringError('grant-missing', { detail: `blocks:create:${address}` })
+      }
+      const origin = { peer: this.#init.peer, replica: this.#init.replica }
+      const { scope, label, meta } = frame
+      const row = await this.#log.create({ origin, grantVersion, scope, label, meta: metaOf(meta), schema })
+      if (this.#ended.signal.aborted) return
+      this.#watcher.introduce(row, frame.handle)
+    } catch (error) {
+      this.#answerHandle(frame.handle, error)
+    }
+  }
+
+  #answerHandle(handle: number, thrown: unknown): void {
+    if (this.#ended.signal.aborted) return
+    const error = thrown instanceof MooringError ? thrown : new MooringError('internal', { cause: thrown })
+    if (error.code === 'internal') this.#init.log.error({ err: asError(thrown) }, 'a create broke')
+    this.#apply(this.#session.refuseHandle(handle, error))
+  }
+
+  async #submit(effect: Extract<ListenerEffect, { do: 'submit' }>): Promise<void> {
+    const bytes = effect.chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0)
+    this.#unstoredBytes += bytes
+    const settlements = await this.#store(effect)
+    this.#unstoredBytes -= bytes
+    this.#room()
+    if (!this.#ended.signal.aborted) this.#apply(this.#session.settle(effect.first, settlements))
+  }
+
+  async #store(effect: Extract<ListenerEffect, { do: 'submit' }>): Promise<Settlement[]> {
+    const refuse = (error: MooringError): Settlement[] => effect.chunks.map(() => error)
+    if (effect.block === undefined) return refuse(new MooringError('unknown-handle'))
+    const row = this.#log.index.byId(effect.block)
+    if (row === undefined) return refuse(new MooringError('block-deleted'))
+    const { grants, grantVersion } = this.#init.grants()
+    if (!allows(grants, { area: 'blocks', right: 'write', subject: row.address })) {
+      return refuse(new MooringError('grant-missing', { detail: `blocks:write:${row.address}` }))
+    }
+    // Before the store, so that the fan-out of the commit finds it: nothing is echoed to its sender.
+    for (const tip of effect.tips) this.#watcher.submitted(row.id, tip.actor, tip.seq)
+    const origin = { peer: this.#init.peer, replica: this.#init.replica }
+    return this.#log.submit({ origin, grantVersion, block: row.id, chunks: effect.chunks, tips: effect.tips })
+  }
+}
+
+const metaOf = ({ description }: { description?: string | undefined }): BlockMeta =>
+  description === undefined ? {} : { description }
+
+function checkPattern(pattern: string): void {
+  if (!isPattern(pattern, 'block')) {
+    throw new MooringError('invalid-input', { detail: 'a watch is space:<id>/<label>, space:<id>/* or space:*/*' })
+  }
+}

@@ -1,0 +1,108 @@
+/**
+ * The newest part of the log in memory: what watchers at the tail are fed from. Bounded in bytes; who falls behind it
+ * reads the log from disk until its position is inside again.
+ */
+import type { ActorId, ChangeHash, PeerId } from '../../protocol/ids.ts'
+import { encodeRun } from '../../protocol/sync/index.ts'
+import type { BlockId, Origin, Seq } from '../storage/storage.ts'
+
+export interface LogItem {
+  readonly seq: Seq
+  readonly actor: ActorId
+  readonly actorSeq: number
+  readonly bytes: Uint8Array
+}
+
+/** An author's signature, ready to be sent. */
+export interface AuthoredTip {
+  readonly actor: ActorId
+  readonly seq: number
+  readonly hash: ChangeHash
+  readonly signature: Uint8Array
+  readonly peer: PeerId
+}
+
+/** Consecutive changes of one block and one origin: the unit that is sent. */
+export class LogGroup {
+  readonly block: BlockId
+  readonly origin: Origin
+  readonly items: readonly LogItem[]
+  readonly tips: readonly AuthoredTip[]
+  readonly bytes: number
+  #run: Uint8Array | undefined
+
+  constructor(block: BlockId, origin: Origin, items: readonly LogItem[], tips: readonly AuthoredTip[]) {
+    this.block = block
+    this.origin = origin
+    this.items = items
+    this.tips = tips
+    this.bytes = items.reduce((sum, item) => sum + item.bytes.byteLength, 0)
+  }
+
+  get firstSeq(): Seq {
+    return this.items[0]?.seq ?? 0
+  }
+
+  get lastSeq(): Seq {
+    return this.items.at(-1)?.seq ?? 0
+  }
+
+  /** The group less some items; undefined when nothing is left. */
+  without(isHeld: (item: LogItem) => boolean): LogGroup | undefined {
+    const items = this.items.filter((item) => !isHeld(item))
+    if (items.length === this.items.length) return this
+    return items.length === 0 ? undefined : new LogGroup(this.block, this.origin, items, this.tips)
+  }
+
+  /** Encoded once, however many watchers there are. */
+  get run(): Uint8Array {
+    this.#run ??= encodeRun(this.items.map((item) => item.bytes))
+    return this.#run
+  }
+}
+
+/** Bounds of one group: it must fit a frame with its envelope and tips. */
+export const groupBounds = { maxBytes: 128 * 1024, maxChanges: 256 } as const
+
+export class Ring {
+  readonly #maxBytes: number
+  #groups: LogGroup[] = []
+  #bytes = 0
+  /** Every group after this position is here. */
+  #from: Seq
+
+  constructor(from: Seq, maxBytes: number) {
+    this.#from = from
+    this.#maxBytes = maxBytes
+  }
+
+  push(group: LogGroup): void {
+    this.#groups.push(group)
+    this.#bytes += group.bytes
+    // Dropped in bulk: shifting one by one from the front of a long array costs its length each time.
+    if (this.#bytes <= this.#maxBytes * 2) return
+    let drop = 0
+    while (this.#bytes > this.#maxBytes && drop < this.#groups.length - 1) {
+      const oldest = this.#groups[drop++]
+      this.#bytes -= oldest?.bytes ?? 0
+      this.#from = oldest?.lastSeq ?? this.#from
+    }
+    this.#groups = this.#groups.slice(drop)
+  }
+
+  /** The groups after a position, or undefined when the position is older than the ring. */
+  after(position: Seq): readonly LogGroup[] | undefined {
+    if (position < this.#from) return undefined
+    let low = 0
+    let high = this.#groups.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if ((this.#groups[middle]?.lastSeq ?? 0) <= position) low = middle + 1
+      else high = middle
+    }
+    // A position inside a group comes from a cursor of an earlier reading of the log from disk.
+    const first = this.#groups[low]
+    if (first !== undefined && first.firstSeq <= position) return undefined
+    return low === 0 ? this.#groups : this.#groups.slice(low)
+  }
+}

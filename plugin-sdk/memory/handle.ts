@@ -1,0 +1,173 @@
+/** What an author holds of a block. */
+import type * as A from '@automerge/automerge'
+import { type BlockAddress, MooringError, type SchemaName, type SchemaValues } from '../../protocol/index.ts'
+import type { Block, LocalChange } from './block.ts'
+
+/**
+ * `live`: what is written here reaches the others, what they write arrives. `catching-up`: connected, and what was
+ * missed is on its way. `offline`: edits are kept and sent later. `denied`: the daemon refuses edits for now or for
+ * good. `gone`: the block is deleted or no longer readable.
+ */
+export type BlockState = 'live' | 'catching-up' | 'offline' | 'denied' | 'gone'
+
+/** Changes that the daemon refused for good: taken out of the block, kept here. */
+export interface RefusedChanges {
+  readonly code: string
+  readonly detail: string | undefined
+  /** Raw Automerge changes, oldest first. */
+  readonly changes: readonly Uint8Array[]
+}
+
+export interface BlockEvents {
+  /** The content changed: `local` when it was changed here, else once for everything that arrived together. */
+  change: { readonly local: boolean }
+  state: { readonly state: BlockState; readonly reason: string }
+  refused: RefusedChanges
+}
+
+type Listener<Event> = (event: Event) => void
+
+interface Waiter {
+  /** Settled when every change up to this number is. */
+  readonly upTo: number
+  resolve(): void
+  reject(error: MooringError): void
+}
+
+export interface HandleComponents<Name extends SchemaName> {
+  readonly block: Block<Name>
+  /** Tells the replica that there is something to send. */
+  onLocal(change: LocalChange): void
+  onListenerError(error: unknown): void
+}
+
+export class BlockHandle<Name extends SchemaName = SchemaName> {
+  readonly #components: HandleComponents<Name>
+  readonly #listeners = new Map<keyof BlockEvents, Set<Listener<never>>>()
+  readonly #refused: RefusedChanges[] = []
+  #waiters: Waiter[] = []
+  #state: BlockState = 'offline'
+  #reason = 'not connected yet'
+
+  constructor(components: HandleComponents<Name>) {
+    this.#components = components
+  }
+
+  get address(): BlockAddress {
+    return this.#components.block.address
+  }
+
+  get schema(): Name {
+    return this.#components.block.schema
+  }
+
+  /** The newest content; applies what has arrived. Never change it directly: see {@link change}. */
+  get value(): A.Doc<SchemaValues[Name]> {
+    return this.#components.block.value
+  }
+
+  get state(): BlockState {
+    return this.#state
+  }
+
+  /** Why the state is what it is, in words. */
+  get reason(): string {
+    return this.#reason
+  }
+
+  /** Changes made here that the daemon has not settled. */
+  get pending(): number {
+    return this.#components.block.unsettled.length
+  }
+
+  /** What was refused for good, oldest first. */
+  get refused(): readonly RefusedChanges[] {
+    return this.#refused
+  }
+
+  /**
+   * Changes the content: at once here, in a moment everywhere; offline too.
+   * @throws `change-too-large`, `block-deleted`: nothing was changed
+   */
+  change(edit: (draft: SchemaValues[Name]) => void): void {
+    if (this.#state === 'gone') throw new MooringError('block-deleted', { detail: this.#reason })
+    const change = this.#components.block.change(edit)
+    if (change === undefined) return
+    this.#components.onLocal(change)
+    this.emit('change', { local: true })
+  }
+
+  /** Resolves when everything changed so far is durable at the daemon. @throws the code of a refusal that is for good */
+  flushed(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const waiter = { upTo: this.#components.block.made, resolve, reject }
+      this.#waiters.push(waiter)
+      options.signal?.addEventListener('abort', () => reject(new MooringError('cancelled')), { once: true })
+      this.settled()
+    })
+  }
+
+  /** Resolves when the block is live. @throws when it is gone, or refused for good */
+  live(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const look = (): void => {
+        if (this.#state === 'live') finish(resolve)
+        else if (this.#state === 'gone') finish(() => reject(new MooringError('block-deleted', { detail: this.#reason })))
+      }
+      const abort = (): void => finish(() => reject(new MooringError('cancelled', { detail: this.#reason })))
+      const stop = this.on('state', look)
+      const finish = (then: () => void): void => {
+        stop()
+        options.signal?.removeEventListener('abort', abort)
+        then()
+      }
+      options.signal?.addEventListener('abort', abort, { once: true })
+      if (options.signal?.aborted) abort()
+      else look()
+    })
+  }
+
+  /** Returns how to stop listening. */
+  on<Event extends keyof BlockEvents>(event: Event, listener: Listener<BlockEvents[Event]>): () => void {
+    const listeners = this.#listeners.get(event) ?? new Set()
+    this.#listeners.set(event, listeners.add(listener as Listener<never>))
+    return () => listeners.delete(listener as Listener<never>)
+  }
+
+  /** @internal */
+  emit<Event extends keyof BlockEvents>(event: Event, value: BlockEvents[Event]): void {
+    for (const listener of [...(this.#listeners.get(event) ?? [])]) {
+      // An author's listener must not end the sync of every block.
+      try {
+        ;(listener as Listener<BlockEvents[Event]>)(value)
+      } catch (error) {
+        this.#components.onListenerError(error)
+      }
+    }
+  }
+
+  /** @internal */
+  setState(state: BlockState, reason: string): void {
+    if (state === this.#state && reason === this.#reason) return
+    this.#state = state
+    this.#reason = reason
+    this.emit('state', { state, reason })
+  }
+
+  /** @internal Looks which waiters are done. */
+  settled(): void {
+    const oldest = this.#components.block.unsettled[0]?.number ?? Number.POSITIVE_INFINITY
+    const done = this.#waiters.filter((waiter) => waiter.upTo < oldest)
+    this.#waiters = this.#waiters.filter((waiter) => waiter.upTo >= oldest)
+    for (const waiter of done) waiter.resolve()
+  }
+
+  /** @internal */
+  refuse(refused: RefusedChanges, error: MooringError): void {
+    this.#refused.push(refused)
+    const waiters = this.#waiters
+    this.#waiters = []
+    for (const waiter of waiters) waiter.reject(error)
+    this.emit('refused', refused)
+  }
+}

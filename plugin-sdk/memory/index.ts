@@ -1,0 +1,57 @@
+/**
+ * Door `mooring/plugin-sdk/memory`: replicated blocks. The only part of the SDK that loads Automerge; the SDK loads it
+ * when the first block is opened.
+ */
+import { asError, type PeerId, type SchemaName } from '../../protocol/index.ts'
+import type { BlockHandle } from './handle.ts'
+import { type MemoryConnection, Replica, type ReplicaInit } from './replica.ts'
+
+export { Counter, deleteAt, insertAt, splice, updateText } from '@automerge/automerge'
+export { BlockHandle, type BlockEvents, type BlockState, type RefusedChanges } from './handle.ts'
+
+export interface Memory {
+  open<Name extends SchemaName>(address: string, schema: Name): BlockHandle<Name>
+  /** A new connection was welcomed. */
+  onConnection(connection: MemoryConnection): void
+  /** Resolves when nothing is unsettled. */
+  beforeStop(): Promise<void>
+  stop(): Promise<void>
+}
+
+export interface MemoryInit extends ReplicaInit {
+  /** Actor ids are made for one daemon. */
+  readonly daemon: PeerId
+}
+
+export function createMemory(init: MemoryInit): Memory {
+  const replica = new Replica(init, init.daemon)
+  return {
+    open: (address, schema) => replica.open(address, schema),
+    onConnection: (connection) => void keepConversing(replica, connection, init),
+    beforeStop: () => replica.flushed(),
+    stop: () => replica.stop(),
+  }
+}
+
+/** Longest wait before a stream that ended is opened again on a connection that still stands. */
+const maxReopenMs = 10_000
+
+async function keepConversing(replica: Replica, connection: MemoryConnection, init: MemoryInit): Promise<void> {
+  for (let waitMs = 250; !connection.signal.aborted; waitMs = Math.min(waitMs * 2, maxReopenMs)) {
+    try {
+      await replica.converse(connection)
+    } catch (error) {
+      if (connection.signal.aborted) return
+      init.log.warn({ err: asError(error) }, 'the sync stream ended')
+    }
+    await new Promise<void>((resolve) => {
+      const finish = (): void => {
+        cancel()
+        connection.signal.removeEventListener('abort', finish)
+        resolve()
+      }
+      const cancel = init.clock.after(waitMs, finish)
+      connection.signal.addEventListener('abort', finish, { once: true })
+    })
+  }
+}

@@ -1,0 +1,180 @@
+/** Block sync between real replicas and the real log: what is said, and what comes of it. */
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { splice } from '../../plugin-sdk/memory/index.ts'
+import { alice, bob } from '../fixtures/cast.ts'
+import { SyncWorld } from '../fixtures/sync-world.ts'
+
+const notes = 'space:home/notes'
+const everything = ['read', 'write', 'create'].map((right) => `blocks:${right}:space:home/*`)
+
+let world: SyncWorld
+
+beforeEach(async () => {
+  world = await SyncWorld.open()
+  await world.approve(alice, ...everything)
+  await world.approve(bob, ...everything)
+})
+
+afterEach(async () => {
+  await world.close()
+})
+
+const until = (check: () => void): Promise<void> => vi.waitFor(check, { timeout: 10_000, interval: 5 })
+
+describe('two plugins and one block', () => {
+  it('brings what one writes to the other, and never back to the writer', async () => {
+    const a = world.plugin(alice)
+    const b = world.plugin(bob)
+    a.connect()
+    const mine = a.memory.open(notes, 'text')
+    await mine.live()
+    b.connect()
+    const theirs = b.memory.open(notes, 'text')
+    await theirs.live()
+
+    for (const [index, letter] of [...'hello'].entries()) {
+      mine.change((doc) => splice(doc, ['text'], index, 0, letter))
+      await mine.flushed()
+    }
+    await until(() => expect(theirs.value.text).toBe('hello'))
+    expect(world.count('delta', 'bob')).toBeGreaterThan(0)
+    expect(world.count('delta', 'alice')).toBe(0)
+
+    theirs.change((doc) => splice(doc, ['text'], 5, 0, '!'))
+    await until(() => expect(mine.value.text).toBe('hello!'))
+    expect(world.count('delta', 'alice')).toBe(1)
+  })
+
+  it('tells a newcomer the whole block in one conversation', async () => {
+    const a = world.plugin(alice)
+    a.connect()
+    const mine = a.memory.open(notes, 'text')
+    mine.change((doc) => splice(doc, ['text'], 0, 0, 'before'))
+    await mine.flushed()
+    await mine.live()
+    const b = world.plugin(bob)
+    world.frames.length = 0
+    b.connect()
+    const theirs = b.memory.open(notes, 'text')
+    await theirs.live()
+    await until(() => expect(theirs.value.text).toBe('before'))
+    expect(world.lines().filter((line) => line.includes('bob'))).toMatchInlineSnapshot(`
+      [
+        "bob -> daemon  open",
+        "bob -> daemon  create label notes",
+        "daemon -> bob  block label notes",
+        "daemon -> bob  delta  (1 changes)",
+        "daemon -> bob  block label notes",
+        "daemon -> bob  synced",
+      ]
+    `)
+  })
+
+  it('sends another replica of the same key what the first wrote', async () => {
+    const first = world.plugin(alice, 'one')
+    const second = world.plugin(alice, 'two')
+    first.connect()
+    second.connect()
+    const here = first.memory.open(notes, 'text')
+    const there = second.memory.open(notes, 'text')
+    await Promise.all([here.live(), there.live()])
+    here.change((doc) => splice(doc, ['text'], 0, 0, 'same key'))
+    await until(() => expect(there.value.text).toBe('same key'))
+  })
+})
+
+describe('a connection that ends', () => {
+  it('resumes with the missing changes only', async () => {
+    const a = world.plugin(alice)
+    const b = world.plugin(bob)
+    a.connect()
+    let end = b.connect()
+    const mine = a.memory.open(notes, 'text')
+    const theirs = b.memory.open(notes, 'text')
+    await Promise.all([mine.live(), theirs.live()])
+    mine.change((doc) => splice(doc, ['text'], 0, 0, 'one '))
+    await until(() => expect(theirs.value.text).toBe('one '))
+    // The cursor of the caught-up replica.
+    await until(() => expect(world.count('synced', 'bob')).toBeGreaterThan(1))
+    end()
+    await until(() => expect(theirs.state).toBe('offline'))
+    mine.change((doc) => splice(doc, ['text'], 4, 0, 'two '))
+    theirs.change((doc) => splice(doc, ['text'], 0, 0, 'zero '))
+    await mine.flushed()
+    world.frames.length = 0
+    end = b.connect()
+    await until(() => expect(theirs.value.text).toBe('zero one two '))
+    await until(() => expect(mine.value.text).toBe('zero one two '))
+    await theirs.flushed()
+    expect(world.lines().filter((line) => line.includes('bob'))).toMatchInlineSnapshot(`
+      [
+        "bob -> daemon  open",
+        "bob -> daemon  create label notes",
+        "daemon -> bob  block label notes",
+        "bob -> daemon  delta  (1 changes)",
+        "daemon -> bob  block label notes",
+        "daemon -> bob  delta  (1 changes)",
+        "daemon -> bob  synced",
+        "daemon -> bob  ack n 1",
+      ]
+    `)
+    end()
+  })
+
+  it('loses nothing and sends nothing twice when the daemon starts again', async () => {
+    const a = world.plugin(alice)
+    let end = a.connect()
+    const mine = a.memory.open(notes, 'text')
+    await mine.live()
+    mine.change((doc) => splice(doc, ['text'], 0, 0, 'kept'))
+    await mine.flushed()
+    end()
+    await world.restart()
+    mine.change((doc) => splice(doc, ['text'], 4, 0, ' and new'))
+    end = a.connect()
+    await mine.flushed()
+    await mine.live()
+    const b = world.plugin(bob)
+    b.connect()
+    const theirs = b.memory.open(notes, 'text')
+    await until(() => expect(theirs.value.text).toBe('kept and new'))
+    const row = world.log.index.at(mine.address)
+    expect(row?.changes).toBe(2)
+  })
+})
+
+describe('grants', () => {
+  it('refuses edits without the right to write, keeps them aside and goes on', async () => {
+    await world.approve(bob, 'blocks:read:space:home/*')
+    const a = world.plugin(alice)
+    a.connect()
+    const mine = a.memory.open(notes, 'text')
+    mine.change((doc) => splice(doc, ['text'], 0, 0, 'mine'))
+    await mine.flushed()
+    const b = world.plugin(bob)
+    b.connect()
+    const theirs = b.memory.open(notes, 'text')
+    await until(() => expect(theirs.value.text).toBe('mine'))
+    theirs.change((doc) => splice(doc, ['text'], 0, 0, 'not '))
+    await expect(theirs.flushed()).rejects.toMatchObject({ code: 'grant-missing' })
+    expect(theirs.value.text).toBe('mine')
+    expect(theirs.refused).toHaveLength(1)
+    expect(theirs.state).toBe('denied')
+    expect(mine.value.text).toBe('mine')
+    mine.change((doc) => splice(doc, ['text'], 4, 0, '!'))
+    await until(() => expect(theirs.value.text).toBe('mine!'))
+  })
+
+  it('does not tell whether a block exists to who may not know', async () => {
+    await world.approve(bob, 'blocks:read:space:garden/*')
+    const a = world.plugin(alice)
+    a.connect()
+    await a.memory.open(notes, 'text').live()
+    const b = world.plugin(bob)
+    b.connect()
+    const known = b.memory.open(notes, 'text')
+    const unknown = b.memory.open('space:home/nothing', 'text')
+    await until(() => expect([known.state, unknown.state]).toEqual(['denied', 'denied']))
+    expect(known.reason.replace('notes', 'nothing')).toBe(unknown.reason)
+  })
+})
