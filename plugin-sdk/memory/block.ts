@@ -3,6 +3,7 @@
  * daemon has not settled. A local change never waits; what arrives is applied in batches, because one call costs time
  * proportional to the document however many changes it brings.
  */
+import { createHash } from 'node:crypto'
 import * as A from '@automerge/automerge'
 import {
   type BlockAddress,
@@ -15,7 +16,7 @@ import {
   type SchemaValues,
   schemaNamed,
 } from '../../protocol/index.ts'
-import { actorPrefix, makeActor, readChange } from '../../protocol/sync/index.ts'
+import { actorPrefix, type ChangeFacts, makeActor, readChange } from '../../protocol/sync/index.ts'
 
 /** A change made here. */
 export interface LocalChange {
@@ -98,10 +99,9 @@ export class Block<Name extends SchemaName = SchemaName> {
 
   /**
    * Makes a local change; undefined when `edit` changed nothing.
-   * @throws `change-too-large`: nothing was changed
+   * @throws `change-too-large`, `bad-change` for what no daemon takes: nothing was changed
    */
   change(edit: (draft: SchemaValues[Name]) => void): LocalChange | undefined {
-    const before = A.getHeads(this.#doc)
     const next = A.change(this.#doc, (draft) => {
       edit(draft as SchemaValues[Name])
       // Thrown in here the change is rolled back; once it is history nobody could take it.
@@ -112,16 +112,13 @@ export class Block<Name extends SchemaName = SchemaName> {
       }
     })
     const bytes = A.getLastLocalChange(next)
-    const isSame = A.getHeads(next).join() === before.join()
     this.#doc = next
-    if (bytes === undefined || isSame) return undefined
-    if (bytes.byteLength > limits.maxChangeBytes) {
-      this.#rebuild((hash) => hash !== readHash(bytes))
-      throw new MooringError('change-too-large', { detail: `one change has at most ${limits.maxChangeBytes} bytes` })
-    }
-    const facts = readChange(bytes)
-    this.#made++
+    if (bytes === undefined) return undefined
+    const facts = this.#readOwn(bytes)
     const { actor, seq, hash, ops } = facts
+    // An edit that changed nothing makes no change: the last one is the one before.
+    if (this.#own.get(actor)?.seq === seq) return undefined
+    this.#made++
     const change = { number: this.#made, actor, seq, hash, bytes, ops, expandedBytes: facts.expanded.byteLength }
     this.#own.set(actor, { seq, hash })
     this.#unsettled.push(change)
@@ -216,8 +213,19 @@ export class Block<Name extends SchemaName = SchemaName> {
     A.free(this.#doc)
   }
 
+  /** The check that the daemon will make, while the change can still be taken back. */
+  #readOwn(bytes: Uint8Array): ChangeFacts {
+    try {
+      return readChange(bytes)
+    } catch (error) {
+      const refused = hashOf(bytes)
+      this.#rebuild((hash) => hash !== refused)
+      throw error
+    }
+  }
+
   #rebuild(keeps: (hash: string) => boolean): void {
-    const kept = A.getAllChanges(this.#doc).filter((bytes) => keeps(readHash(bytes)))
+    const kept = A.getAllChanges(this.#doc).filter((bytes) => keeps(hashOf(bytes)))
     // A fresh actor: a sequence number that was used once must never be used for something else.
     const [doc] = A.applyChanges(A.init<SchemaValues[Name]>({ actor: this.#mintActor() }), kept)
     this.#replace(doc)
@@ -233,4 +241,5 @@ export class Block<Name extends SchemaName = SchemaName> {
   }
 }
 
-const readHash = (bytes: Uint8Array): string => readChange(bytes).hash
+/** The hash of an uncompressed change, as Automerge hands it out: of everything behind magic number and checksum. */
+const hashOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes.subarray(8)).digest('hex')

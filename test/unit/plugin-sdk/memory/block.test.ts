@@ -1,0 +1,119 @@
+/** One block in memory: what may become history, and what is left when something must not. */
+import { randomBytes } from 'node:crypto'
+import * as A from '@automerge/automerge'
+import { describe, expect, it } from 'vitest'
+import { Block } from '../../../../plugin-sdk/memory/block.ts'
+import { splice } from '../../../../plugin-sdk/memory/index.ts'
+import { type BlockAddress, limits, type SchemaName, schemaNamed } from '../../../../protocol/index.ts'
+import { ownsActor } from '../../../../protocol/sync/index.ts'
+import { alice, daemonPerson } from '../../../fixtures/cast.ts'
+import { ManualClock } from '../../../fixtures/clock.ts'
+
+function open<Name extends SchemaName>(schema: Name) {
+  const clock = new ManualClock()
+  let told = 0
+  const block = new Block({
+    address: 'space:home/notes' as BlockAddress,
+    schema,
+    daemon: daemonPerson.peer,
+    self: alice.peer,
+    clock,
+    random: (bytes) => new Uint8Array(randomBytes(bytes)),
+    onRemote: () => {
+      told++
+    },
+  })
+  return { block, clock, told: () => told }
+}
+
+describe('a local change', () => {
+  it('is made under an actor of this key, with the facts that sending it needs', () => {
+    const { block } = open('text')
+    const change = block.change((draft) => splice(draft, ['text'], 0, 0, 'ab'))
+    expect(change).toMatchObject({ number: 1, seq: 1, ops: 2 })
+    expect(ownsActor(daemonPerson.peer, alice.peer, change?.actor ?? '')).toBe(true)
+    expect(block.unsettled).toEqual([change])
+  })
+
+  it('is none when the edit changes nothing', () => {
+    const { block } = open('text')
+    expect(block.change(() => {})).toBeUndefined()
+    block.change((draft) => splice(draft, ['text'], 0, 0, 'a'))
+    expect(block.change(() => {})).toBeUndefined()
+    expect(block.unsettled).toHaveLength(1)
+  })
+
+  it('is rolled back above the cap of operations, and the next one is taken', () => {
+    const { block } = open('text')
+    const paste = 'x'.repeat(limits.maxOpsPerFrame + 1)
+    expect(() => block.change((draft) => splice(draft, ['text'], 0, 0, paste))).toThrow(/20000 operations/)
+    expect(block.value.text).toBe('')
+    block.change((draft) => splice(draft, ['text'], 0, 0, 'small'))
+    expect(block.value.text).toBe('small')
+    expect(block.unsettled).toHaveLength(1)
+  })
+
+  it('is taken back above the cap of bytes, under a fresh actor, and the next one is taken', () => {
+    const { block } = open('map')
+    const first = block.change((draft) => {
+      draft.map.kept = 1
+    })
+    expect(() =>
+      block.change((draft) => {
+        draft.map.big = new Uint8Array(randomBytes(limits.maxChangeBytes + 1))
+      }),
+    ).toThrow(expect.objectContaining({ code: 'change-too-large' }))
+    expect(A.toJS(block.value)).toEqual({ map: { kept: 1 } })
+    const next = block.change((draft) => {
+      draft.map.more = 2
+    })
+    expect(A.toJS(block.value)).toEqual({ map: { kept: 1, more: 2 } })
+    expect(next?.actor).not.toBe(first?.actor)
+    expect(next?.seq).toBe(1)
+  })
+})
+
+describe('what arrives', () => {
+  const other = (...texts: string[]): Uint8Array[] => {
+    let doc = A.load<{ text: string }>(schemaNamed('text').initial.bytes)
+    for (const text of texts) doc = A.change(doc, (draft) => A.splice(draft, ['text'], draft.text.length, 0, text))
+    return A.getAllChanges(doc).slice(1)
+  }
+
+  it('is applied in one batch, once, when the turn ends or the value is read', async () => {
+    const { block, clock, told } = open('text')
+    for (const bytes of other('a', 'b', 'c')) block.arrive([bytes])
+    expect(told()).toBe(0)
+    await clock.advance(0)
+    expect(told()).toBe(1)
+    expect(block.value.text).toBe('abc')
+    expect(told()).toBe(1)
+  })
+
+  it('meets what was made here meanwhile, on a snapshot too', () => {
+    const { block } = open('text')
+    block.change((draft) => splice(draft, ['text'], 0, 0, 'mine '))
+    const doc = A.load<{ text: string }>(schemaNamed('text').initial.bytes)
+    const theirs = A.change(doc, (draft) => A.splice(draft, ['text'], 0, 0, 'theirs '))
+    block.restore(A.save(theirs))
+    expect(['mine theirs ', 'theirs mine ']).toContain(block.value.text)
+    expect(block.unsettled).toHaveLength(1)
+  })
+})
+
+describe('what the daemon refuses for good', () => {
+  it('leaves the document together with everything made after it', () => {
+    const { block } = open('text')
+    const first = block.change((draft) => splice(draft, ['text'], 0, 0, 'a'))
+    block.settle(new Set([first?.hash ?? '']))
+    const second = block.change((draft) => splice(draft, ['text'], 1, 0, 'b'))
+    const third = block.change((draft) => splice(draft, ['text'], 2, 0, 'c'))
+    if (second === undefined) throw new Error('no change was made')
+    expect(block.setAside(second)).toEqual([second, third])
+    expect(block.value.text).toBe('a')
+    expect(block.unsettled).toEqual([])
+    const next = block.change((draft) => splice(draft, ['text'], 1, 0, 'd'))
+    expect(next?.actor).not.toBe(second.actor)
+    expect(block.value.text).toBe('ad')
+  })
+})
