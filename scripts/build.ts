@@ -1,5 +1,5 @@
 /** Compiles the sources for publishing: `dist/` mirrors the folders, with the SQL files beside the code that reads them. */
-import { execFileSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { cpSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
@@ -13,11 +13,11 @@ const config = {
   include: ['protocol', 'plugin-sdk', 'daemon'],
 }
 writeFileSync('tsconfig.build.json', JSON.stringify(config))
-try {
-  execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'], { stdio: 'inherit' })
-} finally {
-  rmSync('tsconfig.build.json')
-}
+const { status } = spawnSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'], {
+  stdio: 'inherit',
+})
+rmSync('tsconfig.build.json')
+if (status !== 0) process.exit(1)
 
 const migrations = 'daemon/storage/migrations'
 for (const file of readdirSync(migrations)) {

@@ -14,6 +14,7 @@ import {
   type DiallerFrame,
   type Frame,
   type ListenerEffect,
+  type ListenerFrame,
   ListenerSession,
   type Settlement,
   syncFrames,
@@ -122,7 +123,7 @@ class Conversation {
     for (const effect of effects) {
       switch (effect.do) {
         case 'send':
-          if (!this.#init.channel.ended.aborted) this.#init.channel.send(effect.frame)
+          this.#send(effect.frame)
           break
         case 'open':
           this.#open(effect.frame)
@@ -138,10 +139,10 @@ class Conversation {
           this.#watcher.unwatch(effect.pattern)
           break
         case 'create':
-          void this.#create(effect.frame)
+          this.#create(effect.frame).catch((error) => this.#fail(error))
           break
         case 'submit':
-          void this.#submit(effect)
+          this.#submit(effect).catch((error) => this.#fail(error))
           break
         case 'poison':
           this.#init.log.warn({ peer: this.#init.peer, block: effect.block, hash: effect.hash }, 'a plugin cannot take a change')
@@ -153,6 +154,18 @@ class Conversation {
           this.#ended.abort()
           break
       }
+    }
+  }
+
+  /** A replica that is gone or does not read is no failure of ours: a throw here would end more than its stream. */
+  #send(frame: ListenerFrame): void {
+    if (this.#init.channel.ended.aborted) return
+    try {
+      this.#init.channel.send(frame)
+    } catch (error) {
+      this.#init.log.debug({ err: asError(error), peer: this.#init.peer }, 'a frame could not be sent')
+      this.#ended.abort()
+      this.#room()
     }
   }
 

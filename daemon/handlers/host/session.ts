@@ -3,6 +3,7 @@ import type { Handlers, hostProtocol } from '../../../protocol/index.ts'
 import { fingerprintWords, hostVersion, MooringError } from '../../../protocol/index.ts'
 import type { DecisionEvent } from '../../approvals/approvals.ts'
 import { type HostContext, requireSession } from '../../net/host-stream.ts'
+import type { Link } from '../../net/link.ts'
 import type { RequestRow } from '../../storage/storage.ts'
 import type { HostComponents } from './context.ts'
 
@@ -19,7 +20,7 @@ export function sessionHandlers(components: HostComponents): SessionHandlers {
       const { manifest, replica, instance, invite } = input
       const { peer, from } = link
       // Listening begins before the question: a decision made in between must not be missed.
-      const decisions = new DecisionQueue(signal)
+      const decisions = new DecisionQueue(signal, link)
       const stop = approvals.onDecision(peer, (event) => decisions.push(event))
       try {
         const answer = await approvals.hello({ peer, manifest, from, ...(invite === undefined ? {} : { invite }) })
@@ -44,10 +45,13 @@ export function sessionHandlers(components: HostComponents): SessionHandlers {
           version: hostVersion,
           ...(answer.state === 'approved' && answer.request !== undefined ? { request: pendingOf(answer.request) } : {}),
         }
+        let toldVersion = grant.grantVersion
         for (;;) {
           const event = await decisions.next()
           if (event === undefined) return
-          if (event.kind === 'granted' || event.kind === 'approved') {
+          // An invite is claimed while the queue already listens: the welcome has told of that decision.
+          if ((event.kind === 'granted' || event.kind === 'approved') && event.grant.grantVersion > toldVersion) {
+            toldVersion = event.grant.grantVersion
             yield { state: 'granted' as const, grants: [...event.grant.texts], grantVersion: event.grant.grantVersion }
           }
           // A revocation or a narrowing ends the connection itself; the rest concerns requests for more.
@@ -84,15 +88,17 @@ const pendingOf = (request: RequestRow) => ({
   expiresAtMs: request.expiresAtMs,
 })
 
-/** Decisions in order; ends with the signal. */
+/** Decisions in order, until the caller is gone. A link that was ended from this side says why. */
 class DecisionQueue {
   readonly #signal: AbortSignal
+  readonly #link: Link
   readonly #events: DecisionEvent[] = []
   #wake: (() => void) | undefined
 
-  constructor(signal: AbortSignal) {
+  constructor(signal: AbortSignal, link: Link) {
     this.#signal = signal
-    signal.addEventListener('abort', () => this.#wake?.(), { once: true })
+    this.#link = link
+    for (const end of [signal, link.signal]) end.addEventListener('abort', () => this.#wake?.(), { once: true })
   }
 
   push(event: DecisionEvent): void {
@@ -100,11 +106,13 @@ class DecisionQueue {
     this.#wake?.()
   }
 
+  /** @throws why the link was ended */
   async next(): Promise<DecisionEvent | undefined> {
     for (;;) {
       const event = this.#events.shift()
       if (event !== undefined) return event
       if (this.#signal.aborted) return undefined
+      if (this.#link.reason !== undefined) throw this.#link.reason
       await new Promise<void>((resolve) => {
         this.#wake = resolve
       })

@@ -1,0 +1,140 @@
+/**
+ * The composition root: the only place that knows two subsystems. Builds the parts in order, so that nobody can find the
+ * daemon before it can answer, and stops them in exact reverse.
+ */
+import { randomBytes } from 'node:crypto'
+import { rm, writeFile } from 'node:fs/promises'
+import { asError, type Clock, formatTicket, type PeerId, type Places } from '../protocol/index.ts'
+import { Approvals } from './approvals/approvals.ts'
+import type { Config } from './config.ts'
+import { Blocks } from './handlers/blocks.ts'
+import { controlHandlers } from './handlers/control/index.ts'
+import { hostHandlers } from './handlers/host/index.ts'
+import { loadIdentity } from './identity.ts'
+import { Lifecycle } from './lifecycle.ts'
+import { openChangeLog } from './log/change-log.ts'
+import { Snapshots } from './log/snapshots.ts'
+import type { Log } from './log.ts'
+import { createControlServer } from './net/control-socket.ts'
+import { Links } from './net/links.ts'
+import { createNode, peerOf } from './net/node.ts'
+import { protocolBindings } from './protocols.ts'
+import { openStorage } from './storage/index.ts'
+import { systemClock } from './system-clock.ts'
+import { Views } from './views/views.ts'
+
+export interface DaemonInit {
+  readonly places: Places
+  readonly config: Config
+  readonly version: string
+  readonly log: Log
+  /** @default the process's clock */
+  readonly clock?: Clock
+  /** Runs work with a umask that lets only the owner in. */
+  withUmask<T>(work: () => T): T
+}
+
+export interface Daemon extends AsyncDisposable {
+  readonly peer: PeerId
+  readonly ticket: string
+  addresses(): string[]
+  /** Aborts when the daemon cannot go on (the reason says why) or was asked to stop over the control socket. */
+  readonly ended: AbortSignal
+  /** Stops every part; idempotent. Returns what failed to stop. */
+  stop(): Promise<readonly Error[]>
+}
+
+/** @throws `state-in-use`, `database-corrupt`, `database-newer`, `config-invalid`, `address-in-use`; nothing is left running */
+export async function startDaemon(init: DaemonInit): Promise<Daemon> {
+  const { config, log, places, version } = init
+  const clock = init.clock ?? systemClock
+  const random = (bytes: number): Uint8Array => new Uint8Array(randomBytes(bytes))
+  const ended = new AbortController()
+  const own = log.sub('daemon')
+  const lifecycle = new Lifecycle(clock, own)
+  const startedAtMs = clock.nowMs()
+  try {
+    const identity = await loadIdentity(places.identityFile)
+    const self = await peerOf(identity.seed)
+
+    const storage = await openStorage({ backend: config.storage.backend, dir: places.stateDir, log: log.sub('storage'), self })
+    await lifecycle.start({ name: 'storage', stop: () => storage.close() })
+    storage.failed.addEventListener('abort', () => ended.abort(storage.failed.reason), { once: true })
+
+    const approvals: Approvals = new Approvals({
+      storage,
+      clock,
+      random,
+      self,
+      log: log.sub('approvals'),
+      onCut: (peer, code) => links.cut(peer, code),
+    })
+    await lifecycle.start({ name: 'approvals', start: () => approvals.start(), stop: () => approvals.stop() })
+
+    const peers = () => approvals.peers().map((row) => row.peer)
+    const changeLog = await openChangeLog({ storage, clock, self, peers })
+    await lifecycle.start({ name: 'log', stop: () => changeLog.settled() })
+
+    const views = new Views({ clock, log: log.sub('views'), read: storage })
+    await lifecycle.start({ name: 'views', stop: () => views.stop() })
+    const snapshots = new Snapshots({ log: changeLog, storage, views, logger: log.sub('snapshots') })
+    await lifecycle.start({ name: 'snapshots', start: () => snapshots.start(), stop: () => snapshots.stop() })
+
+    const blocks = new Blocks({ log: changeLog, views })
+    const links = new Links({ clock, random, approvals, log: log.sub('net') })
+    const handlers = hostHandlers({ approvals, links, blocks, self, clock, log })
+    const protocols = protocolBindings({ approvals, changeLog, clock, handlers, links, log })
+    const node = await createNode({ seed: identity.seed, listen: config.listen, links, protocols, clock, log: log.sub('net') })
+    await lifecycle.start({ name: 'net', start: () => node.start(), stop: () => node.stop() })
+
+    const daemon = {
+      version,
+      pid: process.pid,
+      peer: self,
+      stateDir: places.stateDir,
+      startedAtMs,
+      firstStart: identity.isNew,
+      get state() {
+        return ended.signal.aborted ? ('stopping' as const) : ('running' as const)
+      },
+      addresses: () => node.addresses(),
+      stop: () => ended.abort(),
+    }
+    const { socket, runtimeDir, tokenFile } = places
+    const control = createControlServer({
+      socket,
+      runtimeDir,
+      tokenFile,
+      version,
+      clock,
+      random,
+      handlers: controlHandlers({ approvals, blocks, clock, daemon, links, log: changeLog }),
+      log: log.sub('control'),
+      withUmask: init.withUmask,
+    })
+    await lifecycle.start({ name: 'control', start: () => control.start(), stop: () => control.stop() })
+
+    // Last: plugins on this machine find the daemon by this file.
+    const ticket = formatTicket({ daemon: self, addresses: node.addresses() })
+    await lifecycle.start({
+      name: 'ticket',
+      start: () => writeFile(places.ticketFile, `${ticket}\n`, { mode: 0o600 }),
+      stop: () => rm(places.ticketFile, { force: true }),
+    })
+    own.info({ peer: self, addresses: node.addresses() }, 'the daemon is ready')
+
+    const stop = (): Promise<readonly Error[]> => lifecycle.stop()
+    return {
+      peer: self,
+      ticket,
+      addresses: () => node.addresses(),
+      ended: ended.signal,
+      stop,
+      [Symbol.asyncDispose]: async () => void (await stop()),
+    }
+  } catch (error) {
+    own.error({ err: asError(error) }, 'the daemon could not start')
+    await lifecycle.stop()
+    throw error
+  }
+}
