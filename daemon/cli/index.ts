@@ -1,0 +1,43 @@
+/** Every command, in the order a newcomer reads them. To add one: its file beside this one, and its line here. */
+import { approve } from './approve.ts'
+import { blockShow } from './block-show.ts'
+import { blockWatch } from './block-watch.ts'
+import { blocks } from './blocks.ts'
+import type { AnyCommand } from './command.ts'
+import { commands } from './commands.ts'
+import { completion } from './completion.ts'
+import { deny } from './deny.ts'
+import { down } from './down.ts'
+import { explain } from './explain.ts'
+import { invite } from './invite.ts'
+import { logs } from './logs.ts'
+import { paths } from './paths.ts'
+import { peers } from './peers.ts'
+import { requests } from './requests.ts'
+import { revoke } from './revoke.ts'
+import { status } from './status.ts'
+import { up } from './up.ts'
+import { version } from './version.ts'
+import { wait } from './wait.ts'
+
+export const commandTable: readonly AnyCommand[] = [
+  up,
+  down,
+  status,
+  wait,
+  requests,
+  approve,
+  deny,
+  peers,
+  revoke,
+  invite,
+  blocks,
+  blockShow,
+  blockWatch,
+  logs,
+  paths,
+  explain,
+  commands,
+  completion,
+  version,
+]

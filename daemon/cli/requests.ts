@@ -1,0 +1,34 @@
+/** `moor requests`: who waits for the operator. */
+import { z } from 'zod'
+import { controlProtocol } from '../../protocol/index.ts'
+import { defineCommand } from './command.ts'
+import { formatDuration } from './duration.ts'
+import { keyOf, safeId } from './sanitize.ts'
+import { table } from './table.ts'
+
+export const requests = defineCommand({
+  name: 'requests',
+  summary: 'List the plugins that wait for approval, oldest first',
+  args: [],
+  options: [],
+  examples: ['moor requests', 'moor requests --json'],
+  input: z.object({}),
+  data: controlProtocol.ops['request.list'].output,
+  async run({ connect, call, output, clock }) {
+    const answer = await (await connect()).request.list({}, call())
+    const rows = answer.requests.map((card) => [
+      safeId(card.code, 16),
+      safeId(card.name, 64),
+      safeId(card.manifest.version, 32),
+      String(card.wants.length),
+      formatDuration(card.expiresAtMs - clock.nowMs()),
+      keyOf(card.peer),
+      safeId(card.from, 256),
+    ])
+    output.answer(answer, table(['CODE', 'NAME', 'VERSION', 'ASKS', 'EXPIRES', 'KEY', 'FROM'], rows))
+    const oldest = answer.requests[0]
+    if (oldest === undefined) output.note('nobody is waiting')
+    // One by its code, after looking: which of several is meant is never guessed.
+    else output.next(`moor approve ${rows.length === 1 ? safeId(oldest.code, 16) : 'CODE'}`)
+  },
+})

@@ -1,0 +1,74 @@
+/** `moor up`: starts the daemon, or finds it running; either way the card is the answer. */
+import { z } from 'zod'
+import { controlProtocol, MooringError, type StatusCard } from '../../protocol/index.ts'
+import { nextAfterStatus, statusLines } from './card.ts'
+import { type CommandContext, defineCommand } from './command.ts'
+import { CommandError } from './failure.ts'
+
+/** The first start makes the key and the database; on a slow disk that takes seconds. */
+const defaultTimeoutMs = 30_000
+
+export const up = defineCommand({
+  name: 'up',
+  summary: 'Start the daemon in the background and show its card',
+  description: 'Nothing happens when it runs already: the same card is shown.',
+  args: [],
+  options: [{ name: 'foreground', summary: 'stay in this terminal, log to standard error, end with Ctrl-C' }],
+  examples: ['moor up', 'moor up --foreground', 'moor up --json'],
+  input: z.object({ foreground: z.boolean().default(false) }),
+  data: z.strictObject({
+    /** False: it was running before. */
+    started: z.boolean(),
+    daemon: controlProtocol.ops['daemon.status'].output,
+  }),
+  async run(context, { foreground }) {
+    // The daemon itself says what went wrong, on standard error.
+    if (foreground) return context.exitWith(await context.runDaemon())
+    const running = await statusIfRunning(context)
+    const card = running ?? (await start(context))
+    context.output.answer({ started: running === undefined, daemon: card }, statusLines(card, context.clock.nowMs()))
+    context.output.next(nextAfterStatus(card))
+  },
+})
+
+type Context = CommandContext<{ started: boolean; daemon: StatusCard }>
+
+async function statusIfRunning({ connect, call }: Context): Promise<StatusCard | undefined> {
+  try {
+    return await (await connect()).daemon.status({}, call())
+  } catch (error) {
+    if (error instanceof MooringError && error.code === 'daemon-unreachable') return undefined
+    throw error
+  }
+}
+
+async function start(context: Context): Promise<StatusCard> {
+  const { output, launch, places, env, clock, signal } = context
+  const timeoutMs = context.timeoutMs ?? defaultTimeoutMs
+  const deadlineMs = clock.monotonicMs() + timeoutMs
+  output.note('starting the daemon …')
+  try {
+    await launch({ places, env, clock, signal, timeoutMs })
+  } catch (error) {
+    // Two starts at once: one of them wins, and both show its card. Until it answers it is on its way.
+    if (!(error instanceof MooringError) || error.code !== 'state-in-use') throw withLogs(error)
+    return waitForStatus(context, deadlineMs, error)
+  }
+  return (await context.connect()).daemon.status({}, context.call())
+}
+
+async function waitForStatus(context: Context, deadlineMs: number, reason: MooringError): Promise<StatusCard> {
+  for (;;) {
+    const card = await statusIfRunning(context)
+    if (card !== undefined) return card
+    if (context.clock.monotonicMs() >= deadlineMs) throw reason
+    await context.sleep(100)
+  }
+}
+
+/** What the daemon wrote before it ended is in its log. */
+function withLogs(error: unknown): unknown {
+  if (!(error instanceof MooringError) || (error.code !== 'internal' && error.code !== 'timeout')) return error
+  const detail = error.detail === undefined ? {} : { detail: error.detail }
+  return new CommandError(error.code, { ...detail, next: 'moor logs --level warn', cause: error })
+}
