@@ -57,7 +57,12 @@ export async function startDaemon(init: DaemonInit): Promise<Daemon> {
     const identity = await loadIdentity(places.identityFile)
     const self = await peerOf(identity.seed)
 
-    const storage = await openStorage({ backend: config.storage.backend, dir: places.stateDir, log: log.sub('storage'), self })
+    const storage = await openStorage({
+      backend: config.storage.backend,
+      dir: places.stateDir,
+      log: log.sub('storage'),
+      self,
+    })
     await lifecycle.start({ name: 'storage', stop: () => storage.close() })
     storage.failed.addEventListener('abort', () => ended.abort(storage.failed.reason), { once: true })
 
@@ -84,7 +89,14 @@ export async function startDaemon(init: DaemonInit): Promise<Daemon> {
     const links = new Links({ clock, random, approvals, log: log.sub('net') })
     const handlers = hostHandlers({ approvals, links, blocks, self, clock, log })
     const protocols = protocolBindings({ approvals, changeLog, clock, handlers, links, log })
-    const node = await createNode({ seed: identity.seed, listen: config.listen, links, protocols, clock, log: log.sub('net') })
+    const node = await createNode({
+      seed: identity.seed,
+      listen: config.listen,
+      links,
+      protocols,
+      clock,
+      log: log.sub('net'),
+    })
     await lifecycle.start({ name: 'net', start: () => node.start(), stop: () => node.stop() })
 
     const daemon = {

@@ -20,7 +20,8 @@ export async function loadIdentity(path: string): Promise<Identity> {
     if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
       throw new MooringError('config-invalid', { detail: `others can read ${path}; run: chmod 600 ${path}` })
     }
-    if (present.byteLength !== 32) throw new MooringError('config-invalid', { detail: `${path} is not a key of 32 bytes` })
+    if (present.byteLength !== 32)
+      throw new MooringError('config-invalid', { detail: `${path} is not a key of 32 bytes` })
     return { seed: new Uint8Array(present), isNew: false }
   }
   const seed = new Uint8Array(randomBytes(32))

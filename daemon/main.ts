@@ -37,7 +37,10 @@ export async function runDaemon(options: RunDaemonOptions): Promise<number> {
   } catch (thrown) {
     const error = thrown instanceof MooringError ? thrown : new MooringError('internal', { cause: thrown })
     if (error.code === 'internal') log.sub('daemon').error({ err: asError(thrown) }, 'the daemon could not start')
-    report({ kind: 'failed', error: { code: error.code, ...(error.detail === undefined ? {} : { detail: error.detail }) } })
+    report({
+      kind: 'failed',
+      error: { code: error.code, ...(error.detail === undefined ? {} : { detail: error.detail }) },
+    })
     if (options.foreground) console.error(`${error.message}\nnext: ${errorTable[error.code].next}`)
     return errorTable[error.code].exit
   }
@@ -67,7 +70,8 @@ async function runUntilEnded({ places, config, log, options }: Run): Promise<num
   daemon.ended.addEventListener('abort', () => ended.resolve(exitCodeOf(daemon)), { once: true })
   if (daemon.ended.aborted) ended.resolve(exitCodeOf(daemon))
   report({ kind: 'ready' })
-  if (options.foreground) console.error(`mooring ${version} is running; Ctrl-C ends it. In another terminal: moor status`)
+  if (options.foreground)
+    console.error(`mooring ${version} is running; Ctrl-C ends it. In another terminal: moor status`)
 
   const code = await ended.promise
   const cancel = systemClock.after(hardExitMs, () => process.exit(code === 0 ? 1 : code))

@@ -48,7 +48,9 @@ type AnyOp =
   | (Omit<UnaryOp, 'needs'> & { readonly needs: Need<never> | null })
   | (Omit<StreamOp, 'needs'> & { readonly needs: Need<never> | null })
 
-export const defineOp = <In extends Schema, Out extends Schema>(op: Omit<UnaryOp<In, Out>, 'kind'>): UnaryOp<In, Out> => ({
+export const defineOp = <In extends Schema, Out extends Schema>(
+  op: Omit<UnaryOp<In, Out>, 'kind'>,
+): UnaryOp<In, Out> => ({
   kind: 'unary',
   ...op,
 })
@@ -87,8 +89,9 @@ export const defineFrames = <const D extends FrameTable, const L extends FrameTa
 ): FrameProtocol<D, L> => ({ kind: 'frames', ...protocol })
 
 /** The union of the frames of a table, told apart by `t`. */
-export type FrameOf<Table extends FrameTable> = { [T in keyof Table & string]: { t: T } & Infer<Table[T]> }[keyof Table &
-  string]
+export type FrameOf<Table extends FrameTable> = {
+  [T in keyof Table & string]: { t: T } & Infer<Table[T]>
+}[keyof Table & string]
 
 export type Protocol = RpcProtocol | FrameProtocol
 
@@ -129,7 +132,9 @@ type Handler<O, Context> =
       : never
 
 /** One handler for each operation of the table: a missing one does not compile. */
-export type Handlers<P extends RpcProtocol, Context> = { readonly [Name in keyof P['ops']]: Handler<P['ops'][Name], Context> }
+export type Handlers<P extends RpcProtocol, Context> = {
+  readonly [Name in keyof P['ops']]: Handler<P['ops'][Name], Context>
+}
 
 /**
  * Validates against a schema. @throws `invalid-input` naming the first field that is wrong.

@@ -45,10 +45,7 @@ export function isName(text: string, maxChars: number): boolean {
 export function isScope(text: string): text is Scope {
   const [kind, id, ...rest] = text.split(':')
   return (
-    rest.length === 0 &&
-    kinds.some((known) => known === kind) &&
-    id !== undefined &&
-    isName(id, limits.maxScopeChars)
+    rest.length === 0 && kinds.some((known) => known === kind) && id !== undefined && isName(id, limits.maxScopeChars)
   )
 }
 

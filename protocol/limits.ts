@@ -14,7 +14,8 @@ export const limitTable = {
   maxBufferedBytes: {
     value: 2 * 1024 * 1024,
     unit: 'bytes',
-    reason: 'unread bytes of one stream: outstanding credit plus control frames; the transport itself gives up at 4 MiB',
+    reason:
+      'unread bytes of one stream: outstanding credit plus control frames; the transport itself gives up at 4 MiB',
   },
   maxUnsentBytes: {
     value: 4 * 1024 * 1024,
@@ -25,11 +26,23 @@ export const limitTable = {
   maxOpenCalls: { value: 64, unit: 'count', reason: 'unary calls waiting on one stream' },
   maxDetailChars: { value: 500, unit: 'count', reason: 'an error detail is one sentence' },
   callTimeoutMs: { value: 30_000, unit: 'ms', reason: 'a call without its own deadline' },
-  frameDeadlineMs: { value: 10_000, unit: 'ms', reason: 'a started frame must be finished: one byte a second is an attack' },
+  frameDeadlineMs: {
+    value: 10_000,
+    unit: 'ms',
+    reason: 'a started frame must be finished: one byte a second is an attack',
+  },
   beatEveryMs: { value: 2_000, unit: 'ms', reason: 'plugin to daemon, one way' },
-  beatTimeoutMs: { value: 6_000, unit: 'ms', reason: 'three missed beats; keeps detection of half-open links under 7 s' },
+  beatTimeoutMs: {
+    value: 6_000,
+    unit: 'ms',
+    reason: 'three missed beats; keeps detection of half-open links under 7 s',
+  },
   helloTimeoutMs: { value: 10_000, unit: 'ms', reason: 'time from connecting to a complete hello' },
-  requestTtlMs: { value: 10 * 60_000, unit: 'ms', reason: 'an operator looks at a request within ten minutes or not at all' },
+  requestTtlMs: {
+    value: 10 * 60_000,
+    unit: 'ms',
+    reason: 'an operator looks at a request within ten minutes or not at all',
+  },
   maxLobbyConnections: { value: 16, unit: 'count', reason: 'unapproved connections before their hello' },
   maxParkedRequests: { value: 64, unit: 'count', reason: 'unapproved connections that wait for the operator' },
   maxParkedPerAddress: { value: 8, unit: 'count', reason: 'one machine cannot take the whole lobby' },
@@ -37,7 +50,11 @@ export const limitTable = {
   deniedRetryMs: { value: 60_000, unit: 'ms', reason: 'a denied key may ask again after a minute, not in a loop' },
   maxLiveReplicas: { value: 8, unit: 'count', reason: 'live sessions of one key' },
   maxKnownReplicas: { value: 64, unit: 'count', reason: 'replica ids remembered for one key' },
-  maxStreamsPerConnection: { value: 32, unit: 'count', reason: 'few long-lived streams are the rule; watches take one each' },
+  maxStreamsPerConnection: {
+    value: 32,
+    unit: 'count',
+    reason: 'few long-lived streams are the rule; watches take one each',
+  },
   maxNameChars: { value: 64, unit: 'count', reason: 'a plugin name fits one line next to its key' },
   maxLabelChars: { value: 128, unit: 'count', reason: 'a block label fits one line' },
   maxScopeChars: { value: 64, unit: 'count', reason: 'a scope id fits one line' },
@@ -48,9 +65,17 @@ export const limitTable = {
   maxChangeBytes: { value: 192 * 1024, unit: 'bytes', reason: 'a change plus its envelope fits a frame' },
   maxExpandedBytes: { value: 1024 * 1024, unit: 'bytes', reason: 'a change after inflation; also a frame of changes' },
   maxChangesPerFrame: { value: 512, unit: 'count', reason: 'bounds the structural check per frame' },
-  maxOpsPerFrame: { value: 20_000, unit: 'ops', reason: 'run-length columns make operations free to send: count them, not bytes' },
+  maxOpsPerFrame: {
+    value: 20_000,
+    unit: 'ops',
+    reason: 'run-length columns make operations free to send: count them, not bytes',
+  },
   maxDeps: { value: 256, unit: 'count', reason: 'one edit after a hundred offline peers has 101' },
-  maxActorsPerChange: { value: 4_096, unit: 'count', reason: 'select-all-delete after hundreds of restarts names each actor' },
+  maxActorsPerChange: {
+    value: 4_096,
+    unit: 'count',
+    reason: 'select-all-delete after hundreds of restarts names each actor',
+  },
   maxObjectDepth: { value: 64, unit: 'levels', reason: 'materialising deep nesting costs minutes' },
   maxOpsPerBlock: { value: 2_000_000, unit: 'ops', reason: 'what the view worker can materialise' },
   maxGapsPerBlock: {

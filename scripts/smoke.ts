@@ -20,7 +20,13 @@ const env = {
 const deadlineMs = 60_000
 
 const run = (command: string, args: readonly string[], cwd = folder): string =>
-  execFileSync(command, args, { cwd, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'], timeout: 5 * deadlineMs })
+  execFileSync(command, args, {
+    cwd,
+    env,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+    timeout: 5 * deadlineMs,
+  })
 const moor = (...args: string[]): { data: Record<string, unknown> } =>
   JSON.parse(run('npx', ['--no-install', 'moor', ...args, '--json', '--quiet'])) as { data: Record<string, unknown> }
 

@@ -5,5 +5,9 @@ const edits = Number(process.argv[2] ?? 259_778)
 const figures = await runTrace(edits)
 console.log(figures)
 const isGood =
-  figures.echoed === 0 && figures.stored === edits && figures.renderedBefore && figures.renderedAfter && figures.chars > 0
+  figures.echoed === 0 &&
+  figures.stored === edits &&
+  figures.renderedBefore &&
+  figures.renderedAfter &&
+  figures.chars > 0
 if (!isGood) process.exitCode = 1

@@ -49,7 +49,7 @@ export const sharedValues = values.map(([schema, name, form, meaning]) => ({
 function patternOf(form: string): string | undefined {
   if (form === '' || form.includes('[!]')) return undefined
   const parts = { '<scope>': '(space|agent):<name>', '<label>': '<name>' }
-  const name = '(?![^/:]*\\.\\.)[a-z0-9]([a-z0-9._-]*[a-z0-9])?'
+  const name = '[a-z0-9]((\\.?[a-z0-9_-])*\\.?[a-z0-9])?'
   const whole = form.replace(/<scope>|<label>/g, (part) => parts[part as keyof typeof parts]).replaceAll('<name>', name)
   return whole.startsWith('^') ? whole : `^${whole}$`
 }

@@ -1,5 +1,12 @@
 /** What can be asked about blocks, the same for plugins and the operator; who may ask is decided by the caller. */
-import { type BlockAddress, type ChangeHash, type Infer, MooringError, type renderedBlock, type blockSummary } from '../../protocol/index.ts'
+import {
+  type BlockAddress,
+  type blockSummary,
+  type ChangeHash,
+  type Infer,
+  MooringError,
+  type renderedBlock,
+} from '../../protocol/index.ts'
 import type { BlockIndex } from '../log/block-index.ts'
 import type { BlockRow, Seq } from '../storage/storage.ts'
 
@@ -8,7 +15,9 @@ type Summary = Infer<typeof blockSummary>
 
 export interface BlocksComponents {
   readonly log: { readonly index: BlockIndex; readonly published: Seq }
-  readonly views: { render(block: BlockRow, untilSeq: Seq): Promise<{ readonly text: string; readonly heads: readonly ChangeHash[] }> }
+  readonly views: {
+    render(block: BlockRow, untilSeq: Seq): Promise<{ readonly text: string; readonly heads: readonly ChangeHash[] }>
+  }
 }
 
 /** Characters of one page: with four bytes each they still fit a frame. */
@@ -21,7 +30,10 @@ export class Blocks {
     this.#components = components
   }
 
-  list(page: { after: string; limit: number }, mayRead: (row: BlockRow) => boolean): { blocks: Summary[]; more: boolean } {
+  list(
+    page: { after: string; limit: number },
+    mayRead: (row: BlockRow) => boolean,
+  ): { blocks: Summary[]; more: boolean } {
     const rows = this.#components.log.index.live().filter((row) => row.address > page.after && mayRead(row))
     return { blocks: rows.slice(0, page.limit).map(summaryOf), more: rows.length > page.limit }
   }

@@ -83,7 +83,10 @@ export class BlockIndex {
   }
 
   /** A change of the block became durable. */
-  changed(id: BlockId, change: { seq: Seq; hash: ChangeHash; deps: readonly ChangeHash[]; maxOp: number; ops: number }): void {
+  changed(
+    id: BlockId,
+    change: { seq: Seq; hash: ChangeHash; deps: readonly ChangeHash[]; maxOp: number; ops: number },
+  ): void {
     const row = this.#byId.get(id)
     if (row === undefined) return
     this.#byId.set(id, {

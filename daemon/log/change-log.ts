@@ -2,9 +2,10 @@
  * The log: opens an epoch, takes changes and blocks in, lets watchers and readers follow. Everything else that the
  * daemon knows about blocks is a view of it.
  */
-import type { Clock } from '../../protocol/index.ts'
+
 import { MooringError } from '../../protocol/errors.ts'
 import { formatAddress, type Label, type PeerId, type Scope } from '../../protocol/ids.ts'
+import type { Clock } from '../../protocol/index.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { BlockSchema } from '../../protocol/schemas/index.ts'
 import type { Settlement } from '../../protocol/sync/index.ts'

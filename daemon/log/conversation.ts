@@ -113,7 +113,8 @@ class Conversation {
   /** Whatever breaks a conversation is said before the stream ends. */
   #fail(thrown: unknown): void {
     const error = thrown instanceof MooringError ? thrown : new MooringError('internal', { cause: thrown })
-    if (error.code === 'internal') this.#init.log.error({ err: asError(thrown), peer: this.#init.peer }, 'a sync stream broke')
+    if (error.code === 'internal')
+      this.#init.log.error({ err: asError(thrown), peer: this.#init.peer }, 'a sync stream broke')
     if (!this.#init.channel.ended.aborted) this.#apply(this.#session.done(error))
     this.#ended.abort()
     this.#room()
@@ -145,7 +146,10 @@ class Conversation {
           this.#submit(effect).catch((error) => this.#fail(error))
           break
         case 'poison':
-          this.#init.log.warn({ peer: this.#init.peer, block: effect.block, hash: effect.hash }, 'a plugin cannot take a change')
+          this.#init.log.warn(
+            { peer: this.#init.peer, block: effect.block, hash: effect.hash },
+            'a plugin cannot take a change',
+          )
           break
         case 'writable':
           this.#watcher.wake()
@@ -171,7 +175,8 @@ class Conversation {
 
   #open(frame: Frame<DiallerFrame, 'open'>): void {
     // Identity comes from the connection: the replica of the stream is the one that said hello.
-    if (frame.replica !== this.#init.replica) throw new MooringError('wrong-state', { detail: 'not the replica of hello' })
+    if (frame.replica !== this.#init.replica)
+      throw new MooringError('wrong-state', { detail: 'not the replica of hello' })
     for (const pattern of frame.watch) checkPattern(pattern)
     this.#watcher.open(frame)
   }

@@ -2,9 +2,10 @@
  * The only way into the log for a change from outside: size and shape (structure), then permission (actor, signature,
  * rate), then order, then the store. A frame is taken whole or not at all, because its signatures cover its last change.
  */
-import type { Clock } from '../../protocol/index.ts'
+
 import { MooringError } from '../../protocol/errors.ts'
 import type { PeerId } from '../../protocol/ids.ts'
+import type { Clock } from '../../protocol/index.ts'
 import { limits } from '../../protocol/limits.ts'
 import {
   admitChange,
@@ -54,7 +55,8 @@ export class Ingest {
       if (row === undefined || row.deletedSeq > 0) throw new MooringError('block-deleted')
       const facts = readFrame(submission.chunks)
       for (const fact of facts) {
-        if (!ownsActor(this.#components.self, submission.origin.peer, fact.actor)) throw new MooringError('actor-not-owned')
+        if (!ownsActor(this.#components.self, submission.origin.peer, fact.actor))
+          throw new MooringError('actor-not-owned')
       }
       const tips = this.#checkTips(submission, row, facts)
       this.#spend(submission.origin.peer, facts)

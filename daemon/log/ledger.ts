@@ -3,13 +3,7 @@
  * what is on its way there; when the store refuses something, the ledger is thrown away and read again.
  */
 import type { ActorId, ChangeHash } from '../../protocol/ids.ts'
-import {
-  type ActorTip,
-  type BlockKnowledge,
-  type ChangeFacts,
-  type KnownObject,
-  type NewObject,
-} from '../../protocol/sync/index.ts'
+import type { ActorTip, BlockKnowledge, ChangeFacts, KnownObject, NewObject } from '../../protocol/sync/index.ts'
 import type { BlockId, BlockState, Storage } from '../storage/storage.ts'
 
 export class Ledger implements BlockKnowledge {

@@ -3,9 +3,10 @@
  * its own position, from the ring at the tail or from disk behind it. Lag, resume and first sync are this one path, so
  * frames of one block keep log order and no queue grows with a slow reader.
  */
-import type { Clock } from '../../protocol/index.ts'
+
 import { allows, type Grant, patternCovers } from '../../protocol/grants.ts'
 import type { BlockAddress } from '../../protocol/ids.ts'
+import type { Clock } from '../../protocol/index.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { DiallerFrame, Frame, ListenerEffect, ListenerSession } from '../../protocol/sync/index.ts'
 import type { BlockId, BlockRow, Epoch, Origin, Seq } from '../storage/storage.ts'

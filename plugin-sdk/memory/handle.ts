@@ -112,7 +112,8 @@ export class BlockHandle<Name extends SchemaName = SchemaName> {
     return new Promise((resolve, reject) => {
       const look = (): void => {
         if (this.#state === 'live') finish(resolve)
-        else if (this.#state === 'gone') finish(() => reject(new MooringError('block-deleted', { detail: this.#reason })))
+        else if (this.#state === 'gone')
+          finish(() => reject(new MooringError('block-deleted', { detail: this.#reason })))
       }
       const abort = (): void => finish(() => reject(new MooringError('cancelled', { detail: this.#reason })))
       const stop = this.on('state', look)

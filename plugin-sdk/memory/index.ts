@@ -7,7 +7,7 @@ import type { BlockHandle } from './handle.ts'
 import { type MemoryConnection, Replica, type ReplicaInit } from './replica.ts'
 
 export { Counter, deleteAt, insertAt, splice, updateText } from '@automerge/automerge'
-export { BlockHandle, type BlockEvents, type BlockState, type RefusedChanges } from './handle.ts'
+export { type BlockEvents, BlockHandle, type BlockState, type RefusedChanges } from './handle.ts'
 
 export interface Memory {
   open<Name extends SchemaName>(address: string, schema: Name): BlockHandle<Name>

@@ -5,8 +5,8 @@
 import {
   asError,
   type BlockAddress,
-  type Channel,
   type ChangeHash,
+  type Channel,
   type Clock,
   decodeValue,
   errorTable,
@@ -19,16 +19,16 @@ import {
   type SchemaName,
 } from '../../protocol/index.ts'
 import {
-  decodeRun,
   type DiallerEffect,
   DiallerSession,
+  decodeRun,
   type Frame,
   type ListenerFrame,
   type OwnChange,
   ownsActor,
-  readChange,
-  type Refusal,
   type ReceivedTip,
+  type Refusal,
+  readChange,
   signTip,
   syncFrames,
   verifyTip,
@@ -128,7 +128,8 @@ export class Replica {
     this.#conversation = conversation
     this.#isSynced = false
     try {
-      for (const entry of this.#entries.values()) entry.handle.setState('catching-up', 'connected; receiving what was missed')
+      for (const entry of this.#entries.values())
+        entry.handle.setState('catching-up', 'connected; receiving what was missed')
       const own = [...this.#entries.values()].flatMap(({ block }) => {
         const { address, generation } = block
         return generation === undefined ? [] : block.own.map((last) => ({ address, generation, ...last }))
@@ -186,7 +187,8 @@ export class Replica {
       entry.sentUpTo = 0
       entry.retry = undefined
       entry.cancelRetry?.()
-      if (entry.handle.state !== 'gone') entry.handle.setState('offline', 'the connection ended; edits are kept and sent later')
+      if (entry.handle.state !== 'gone')
+        entry.handle.setState('offline', 'the connection ended; edits are kept and sent later')
     }
   }
 
@@ -205,7 +207,8 @@ export class Replica {
     const { block, wire } = entry
     const conversation = this.#conversation
     const { generation } = block
-    if (conversation === undefined || wire === undefined || generation === undefined || entry.retry !== undefined) return
+    if (conversation === undefined || wire === undefined || generation === undefined || entry.retry !== undefined)
+      return
     const changes = block.unsettledAfter(entry.sentUpTo)
     const last = changes.at(-1)
     if (last === undefined) return

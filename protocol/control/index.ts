@@ -157,7 +157,10 @@ export const controlProtocol = defineProtocol({
       input: z.strictObject({
         grants: z.array(grantText).min(1).max(64),
         name: pluginName.optional(),
-        ttlMs: z.int().min(1_000).max(30 * 86_400_000),
+        ttlMs: z
+          .int()
+          .min(1_000)
+          .max(30 * 86_400_000),
       }),
       output: z.strictObject({ ticket: z.string(), expiresAtMs: count, grants: z.array(grantText) }),
       needs: null,
@@ -183,7 +186,14 @@ export const controlProtocol = defineProtocol({
     'block.watch': defineStream({
       summary: 'A line for each group of changes of a block, as they become durable.',
       input: z.strictObject({ address }),
-      item: z.strictObject({ seq: count, changes: count, bytes: count, peer: peerId, name: z.string().max(64), atMs: count }),
+      item: z.strictObject({
+        seq: count,
+        changes: count,
+        bytes: count,
+        peer: peerId,
+        name: z.string().max(64),
+        atMs: count,
+      }),
       needs: null,
       errors: ['block-not-found', 'lagging'],
     }),

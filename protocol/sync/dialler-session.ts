@@ -185,7 +185,8 @@ export class DiallerSession {
           break
         case 'credit':
           this.#credit += frame.bytes
-          if (this.#credit > limits.creditBytes) throw new MooringError('malformed', { detail: 'credit beyond the window' })
+          if (this.#credit > limits.creditBytes)
+            throw new MooringError('malformed', { detail: 'credit beyond the window' })
           this.#flush()
           break
         case 'done':
@@ -210,7 +211,8 @@ export class DiallerSession {
 
   #settle(n: number): void {
     const amount = n - this.#settledCount
-    if (amount < 0 || amount > this.#sent.length) throw new MooringError('malformed', { detail: 'ack of changes never sent' })
+    if (amount < 0 || amount > this.#sent.length)
+      throw new MooringError('malformed', { detail: 'ack of changes never sent' })
     const settled = this.#sent.splice(0, amount)
     this.#settledCount = n
     const durable = settled.filter((change) => !this.#refused.delete(change))
@@ -225,7 +227,8 @@ export class DiallerSession {
     }
     const first = frame.n - 1 - this.#settledCount
     const changes = first < 0 ? [] : this.#sent.slice(first, first + (frame.count ?? 1))
-    if (changes.length !== (frame.count ?? 1)) throw new MooringError('malformed', { detail: 'refusal of changes never sent' })
+    if (changes.length !== (frame.count ?? 1))
+      throw new MooringError('malformed', { detail: 'refusal of changes never sent' })
     for (const change of changes) this.#refused.add(change)
     this.#emit({ do: 'refused', changes, error })
   }

@@ -46,7 +46,9 @@ export const syncFrames = defineFrames({
     have: z.strictObject({
       t: z.literal('have'),
       entries: z
-        .array(z.strictObject({ address, generation: count, clock: z.array(actorClock).max(limits.maxActorsPerChange) }))
+        .array(
+          z.strictObject({ address, generation: count, clock: z.array(actorClock).max(limits.maxActorsPerChange) }),
+        )
         .max(256),
       last: z.boolean(),
     }),

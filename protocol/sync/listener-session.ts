@@ -142,7 +142,13 @@ export class ListenerSession {
     return this.#run(() => {
       this.#sendCredit -= bytes.byteLength
       const last = tips !== undefined
-      this.#send({ t: 'chunk', handle: this.#mustHandle(block), bytes, last, tips: tips?.slice(0, maxSnapshotTips) ?? [] })
+      this.#send({
+        t: 'chunk',
+        handle: this.#mustHandle(block),
+        bytes,
+        last,
+        tips: tips?.slice(0, maxSnapshotTips) ?? [],
+      })
     })
   }
 
@@ -241,7 +247,8 @@ export class ListenerSession {
 
   #mustHandle(block: number): number {
     const handle = this.#handleOf.get(block)
-    if (handle === undefined) throw new MooringError('internal', { detail: 'a block was sent before it was introduced' })
+    if (handle === undefined)
+      throw new MooringError('internal', { detail: 'a block was sent before it was introduced' })
     return handle
   }
 

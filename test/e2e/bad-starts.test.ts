@@ -88,7 +88,11 @@ it('never continues with a daemon that has another key, and never tries a damage
   await home.json('up')
   const { ticket } = await home.json<{ ticket: string }>('invite', '--grant', 'blocks:read:space:home/*')
   const { addresses, invite } = parseTicket(ticket)
-  const forged = formatTicket({ daemon: mallory.peer, addresses: [...addresses], ...(invite === undefined ? {} : { invite }) })
+  const forged = formatTicket({
+    daemon: mallory.peer,
+    addresses: [...addresses],
+    ...(invite === undefined ? {} : { invite }),
+  })
   const wrong = home.plugin('examples/echo/plugin.ts', '--as', 'wrong', '--ticket', forged)
   await wrong.tells('key-mismatch')
 

@@ -214,7 +214,10 @@ describe('a log on disk', () => {
     const epochs = await world.storage.epochs()
     expect(epochs).toHaveLength(2)
     const { rows } = await world.storage.readLog({ after: 0, until: 100, maxBytes: 1_000_000 })
-    const [doc] = A.applyChanges(textDoc('ab'.repeat(16)), rows.map((row) => row.bytes))
+    const [doc] = A.applyChanges(
+      textDoc('ab'.repeat(16)),
+      rows.map((row) => row.bytes),
+    )
     expect(doc.text).toBe('ab')
   })
 
@@ -224,7 +227,9 @@ describe('a log on disk', () => {
     const { cursor } = await raw.expect('synced')
     raw.end()
     await world.close()
-    world = await SyncWorld.open(await openStorage({ backend: 'memory', dir: '', log: silentLog, self: daemonPerson.peer }))
+    world = await SyncWorld.open(
+      await openStorage({ backend: 'memory', dir: '', log: silentLog, self: daemonPerson.peer }),
+    )
     await world.approve(mallory, ...everything)
     await world.approve(bob, ...everything)
     const again = new RawReplica(world, mallory)

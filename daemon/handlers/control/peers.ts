@@ -11,7 +11,9 @@ type PeerHandlers = Pick<
 export function peerHandlers(components: ControlComponents): PeerHandlers {
   const { approvals, links } = components
   const isLive = (who: string): PeerRow | undefined => {
-    const row = approvals.peers().find((peer) => peer.name === who || peer.peer === who || fingerprintWords(peer.peer) === who)
+    const row = approvals
+      .peers()
+      .find((peer) => peer.name === who || peer.peer === who || fingerprintWords(peer.peer) === who)
     return row !== undefined && links.live(row.peer).length > 0 ? row : undefined
   }
   return {
@@ -48,7 +50,11 @@ export function peerCard(row: PeerRow, { links, clock }: Pick<ControlComponents,
     grantVersion: row.grantVersion,
     sessions: links
       .live(row.peer)
-      .map((session) => ({ from: session.link.from, sinceMs: Math.round(monotonicToWallMs + session.sinceMs), version: session.version })),
+      .map((session) => ({
+        from: session.link.from,
+        sinceMs: Math.round(monotonicToWallMs + session.sinceMs),
+        version: session.version,
+      })),
     decidedAtMs: row.decidedAtMs,
   }
 }

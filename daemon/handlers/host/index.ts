@@ -1,7 +1,7 @@
 /** Every operation of the host protocol; a missing one does not compile. */
 import type { Handlers, hostProtocol } from '../../../protocol/index.ts'
-import { blockHandlers } from './blocks.ts'
 import type { HostContext } from '../../net/host-stream.ts'
+import { blockHandlers } from './blocks.ts'
 import type { HostComponents } from './context.ts'
 import { daemonHandlers } from './daemon.ts'
 import { sessionHandlers } from './session.ts'

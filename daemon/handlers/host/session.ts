@@ -43,7 +43,9 @@ export function sessionHandlers(components: HostComponents): SessionHandlers {
           grants: [...grant.texts],
           grantVersion: grant.grantVersion,
           version: hostVersion,
-          ...(answer.state === 'approved' && answer.request !== undefined ? { request: pendingOf(answer.request) } : {}),
+          ...(answer.state === 'approved' && answer.request !== undefined
+            ? { request: pendingOf(answer.request) }
+            : {}),
         }
         let toldVersion = grant.grantVersion
         for (;;) {
