@@ -579,7 +579,8 @@ export function toWireError(error: unknown): WireError {
     category: row.category,
     message: row.remote,
     ...(known.detail === undefined ? {} : { detail: known.detail }),
-    ...(known.retryAfterMs === undefined ? {} : { retryAfterMs: known.retryAfterMs }),
+    // A difference of two readings of a clock has fractions; the wire takes whole milliseconds, and early is useless.
+    ...(known.retryAfterMs === undefined ? {} : { retryAfterMs: Math.max(0, Math.ceil(known.retryAfterMs)) }),
   }
 }
 
