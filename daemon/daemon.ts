@@ -46,13 +46,11 @@ export interface Daemon extends AsyncDisposable {
 
 /** @throws `state-in-use`, `database-corrupt`, `database-newer`, `config-invalid`, `address-in-use`; nothing is left running */
 export async function startDaemon(init: DaemonInit): Promise<Daemon> {
-  const { config, log, places, version } = init
-  const clock = init.clock ?? systemClock
+  const { clock = systemClock, config, log, places, version } = init
   const random = (bytes: number): Uint8Array => new Uint8Array(randomBytes(bytes))
   const ended = new AbortController()
   const own = log.sub('daemon')
   const lifecycle = new Lifecycle(clock, own)
-  const startedAtMs = clock.nowMs()
   try {
     const identity = await loadIdentity(places.identityFile)
     const self = await peerOf(identity.seed)
@@ -104,7 +102,7 @@ export async function startDaemon(init: DaemonInit): Promise<Daemon> {
       pid: process.pid,
       peer: self,
       stateDir: places.stateDir,
-      startedAtMs,
+      startedAtMs: clock.nowMs(),
       firstStart: identity.isNew,
       get state() {
         return ended.signal.aborted ? ('stopping' as const) : ('running' as const)
@@ -135,14 +133,13 @@ export async function startDaemon(init: DaemonInit): Promise<Daemon> {
     })
     own.info({ peer: self, addresses: node.addresses() }, 'the daemon is ready')
 
-    const stop = (): Promise<readonly Error[]> => lifecycle.stop()
     return {
       peer: self,
       ticket,
       addresses: () => node.addresses(),
       ended: ended.signal,
-      stop,
-      [Symbol.asyncDispose]: async () => void (await stop()),
+      stop: () => lifecycle.stop(),
+      [Symbol.asyncDispose]: async () => void (await lifecycle.stop()),
     }
   } catch (error) {
     own.error({ err: asError(error) }, 'the daemon could not start')

@@ -1,12 +1,19 @@
 /** The clock of a real process. */
 import type { Clock } from '../protocol/index.ts'
 
-/** Timers do not keep the process alive by themselves: what is started has a stop. */
+/** The longest delay that a timer of the runtime takes; a longer one would fire at once. */
+const maxDelayMs = 2 ** 31 - 1
+
 export const systemClock: Clock = {
   monotonicMs: () => performance.now(),
   nowMs: () => Date.now(),
   after(ms, run) {
-    const timer = setTimeout(run, ms)
+    let timer: NodeJS.Timeout
+    const wait = (leftMs: number): void => {
+      const nowMs = Math.min(leftMs, maxDelayMs)
+      timer = setTimeout(() => (leftMs > nowMs ? wait(leftMs - nowMs) : run()), nowMs)
+    }
+    wait(ms)
     return () => clearTimeout(timer)
   },
 }

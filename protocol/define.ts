@@ -69,8 +69,11 @@ export interface RpcProtocol<Ops extends OpTable = OpTable> {
   readonly ops: Ops
 }
 
+/** A name without a dot would have no method in the client: it does not compile. */
+type Dotted<Ops> = { readonly [Name in keyof Ops]: Name extends `${string}.${string}` ? Ops[Name] : never }
+
 export const defineProtocol = <const Ops extends OpTable>(
-  protocol: Omit<RpcProtocol<Ops>, 'kind'>,
+  protocol: Omit<RpcProtocol<Ops>, 'kind'> & { readonly ops: Dotted<Ops> },
 ): RpcProtocol<Ops> => ({ kind: 'rpc', ...protocol })
 
 export type FrameTable = { readonly [type: string]: Schema<object> }

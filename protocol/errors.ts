@@ -3,6 +3,8 @@
  * retry rule and the exit code, so that a code exists once and means the same on both ends.
  */
 
+import { limits } from './limits.ts'
+
 /** What kind of failure a code is; an unknown code from a newer peer falls back to its category. */
 export type Category =
   | 'invalid'
@@ -578,7 +580,8 @@ export function toWireError(error: unknown): WireError {
     code: known.code,
     category: row.category,
     message: row.remote,
-    ...(known.detail === undefined ? {} : { detail: known.detail }),
+    // Cut to what a frame takes, and never to half a character: such an answer could not be encoded.
+    ...(known.detail === undefined ? {} : { detail: known.detail.slice(0, limits.maxDetailChars).toWellFormed() }),
     // A difference of two readings of a clock has fractions; the wire takes whole milliseconds, and early is useless.
     ...(known.retryAfterMs === undefined ? {} : { retryAfterMs: Math.max(0, Math.ceil(known.retryAfterMs)) }),
   }

@@ -39,9 +39,6 @@ export const grantTable = {
   ports: {
     provide: { form: 'none', meaning: 'offer services that other plugins can call' },
   },
-  log: {
-    write: { form: 'none', meaning: 'write lines to the log of the daemon' },
-  },
   daemon: {
     admin: { form: 'none', meaning: 'do everything the operator can: approve, revoke, configure and stop the daemon' },
   },

@@ -49,7 +49,6 @@ export const limitTable = {
   lobbyRetryMs: { value: 30_000, unit: 'ms', reason: 'when an evicted plugin may try again' },
   deniedRetryMs: { value: 60_000, unit: 'ms', reason: 'a denied key may ask again after a minute, not in a loop' },
   maxLiveReplicas: { value: 8, unit: 'count', reason: 'live sessions of one key' },
-  maxKnownReplicas: { value: 64, unit: 'count', reason: 'replica ids remembered for one key' },
   maxStreamsPerConnection: {
     value: 32,
     unit: 'count',

@@ -51,7 +51,8 @@ export const approve = defineCommand({
         code: card.code,
         digest: card.digest,
         ...(grant.length === 0 ? {} : { grants: grant }),
-        ...(name === undefined ? {} : { name }),
+        // What was shown, always: the daemon's own choice may have changed since.
+        name: giving.name,
       },
       call(),
     )

@@ -11,6 +11,7 @@ import { down } from './down.ts'
 import { explain } from './explain.ts'
 import { invite } from './invite.ts'
 import { logs } from './logs.ts'
+import { narrow } from './narrow.ts'
 import { paths } from './paths.ts'
 import { peers } from './peers.ts'
 import { requests } from './requests.ts'
@@ -29,6 +30,7 @@ export const commandTable: readonly AnyCommand[] = [
   approve,
   deny,
   peers,
+  narrow,
   revoke,
   invite,
   blocks,

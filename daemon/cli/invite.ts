@@ -20,7 +20,7 @@ export const invite = defineCommand({
   ],
   examples: [
     "moor invite --grant 'blocks:read:space:home/*'",
-    "moor invite --name weather --grant 'blocks:write:space:home/weather' --grant log:write --expires 1h",
+    "moor invite --name weather --grant 'blocks:write:space:home/weather' --grant ports:provide --expires 1h",
   ],
   input: z.object({
     grant: shape.grants,

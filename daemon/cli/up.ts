@@ -17,7 +17,7 @@ export const up = defineCommand({
   examples: ['moor up', 'moor up --foreground', 'moor up --json'],
   input: z.object({ foreground: z.boolean().default(false) }),
   data: z.strictObject({
-    /** False: it was running before. */
+    /** False: it was running before, or another command started it at the same moment. */
     started: z.boolean(),
     daemon: controlProtocol.ops['daemon.status'].output,
   }),
@@ -25,8 +25,8 @@ export const up = defineCommand({
     // The daemon itself says what went wrong, on standard error.
     if (foreground) return context.exitWith(await context.runDaemon())
     const running = await statusIfRunning(context)
-    const card = running ?? (await start(context))
-    context.output.answer({ started: running === undefined, daemon: card }, statusLines(card, context.clock.nowMs()))
+    const { card, started } = running === undefined ? await start(context) : { card: running, started: false }
+    context.output.answer({ started, daemon: card }, statusLines(card, context.clock.nowMs()))
     context.output.next(nextAfterStatus(card))
   },
 })
@@ -42,7 +42,7 @@ async function statusIfRunning({ connect, call }: Context): Promise<StatusCard |
   }
 }
 
-async function start(context: Context): Promise<StatusCard> {
+async function start(context: Context): Promise<{ card: StatusCard; started: boolean }> {
   const { output, launch, places, env, clock, signal } = context
   const timeoutMs = context.timeoutMs ?? defaultTimeoutMs
   const deadlineMs = clock.monotonicMs() + timeoutMs
@@ -52,9 +52,9 @@ async function start(context: Context): Promise<StatusCard> {
   } catch (error) {
     // Two starts at once: one of them wins, and both show its card. Until it answers it is on its way.
     if (!(error instanceof MooringError) || error.code !== 'state-in-use') throw withLogs(error)
-    return waitForStatus(context, deadlineMs, error)
+    return { card: await waitForStatus(context, deadlineMs, error), started: false }
   }
-  return (await context.connect()).daemon.status({}, context.call())
+  return { card: await (await context.connect()).daemon.status({}, context.call()), started: true }
 }
 
 async function waitForStatus(context: Context, deadlineMs: number, reason: MooringError): Promise<StatusCard> {

@@ -203,10 +203,7 @@ class SocketControlServer implements ControlServer {
 /** Answers for the stream as a whole, which then ends. */
 function refuse(channel: Channel, error: unknown): void {
   if (channel.ended.aborted) return
-  const wire = toWireError(error)
-  // A detail can repeat what was sent, cut anywhere; half a character has no encoding and would end the process here.
-  const detail = wire.detail?.slice(0, limits.maxDetailChars).toWellFormed()
-  channel.send({ t: 'error', id: 0, ...wire, ...(detail === undefined ? {} : { detail }) })
+  channel.send({ t: 'error', id: 0, ...toWireError(error) })
 }
 
 export const isPipeName = (socket: string): boolean => socket.startsWith('\\\\.\\pipe\\')

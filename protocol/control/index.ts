@@ -115,6 +115,9 @@ export const controlProtocol = defineProtocol({
         'digest-mismatch',
         'grant-not-requested',
         'name-taken',
+        'wrong-state',
+        'storage-failed',
+        'storage-full',
       ],
     }),
     'request.deny': defineOp({
@@ -136,14 +139,14 @@ export const controlProtocol = defineProtocol({
       input: z.strictObject({ who }),
       output: peerCard,
       needs: null,
-      errors: ['peer-not-found', 'wrong-state', 'storage-failed'],
+      errors: ['peer-not-found', 'wrong-state', 'storage-failed', 'storage-full'],
     }),
     'peer.narrow': defineOp({
       summary: 'Replaces what a key may do by less; its connections are cut and come back with the new grant.',
       input: z.strictObject({ who, grants: z.array(grantText).max(64) }),
       output: peerCard,
       needs: null,
-      errors: ['peer-not-found', 'wrong-state', 'grant-not-requested'],
+      errors: ['peer-not-found', 'wrong-state', 'grant-not-requested', 'storage-failed', 'storage-full'],
     }),
     'peer.wait': defineOp({
       summary: 'Answers once the named plugin is welcomed.',

@@ -40,7 +40,7 @@ export async function serveCalls<P extends RpcProtocol, Context extends object>(
   const answerError = (id: number, error: unknown, op: string): void => {
     if (!(error instanceof MooringError)) init.onInternal?.(asError(error), op)
     try {
-      if (!channel.ended.aborted) channel.send({ t: 'error', id, ...boundedWireError(error) })
+      if (!channel.ended.aborted) channel.send({ t: 'error', id, ...toWireError(error) })
     } catch {
       // The caller stopped reading or is gone. A throw here would be an unhandled rejection, which ends the process.
     }
@@ -122,11 +122,6 @@ export async function serveCalls<P extends RpcProtocol, Context extends object>(
     // Also when a handler ignores its signal: a stream that is never closed keeps its slot on the connection.
     await channel.close()
   }
-}
-
-function boundedWireError(error: unknown) {
-  const wire = toWireError(error)
-  return wire.detail === undefined ? wire : { ...wire, detail: wire.detail.slice(0, limits.maxDetailChars) }
 }
 
 /** The items until the signal aborts, also when the source is stuck; the source is told to end and not waited for. */

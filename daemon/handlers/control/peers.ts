@@ -48,13 +48,11 @@ export function peerCard(row: PeerRow, { links, clock }: Pick<ControlComponents,
     state: row.state,
     grants: [...row.grants],
     grantVersion: row.grantVersion,
-    sessions: links
-      .live(row.peer)
-      .map((session) => ({
-        from: session.link.from,
-        sinceMs: Math.round(monotonicToWallMs + session.sinceMs),
-        version: session.version,
-      })),
+    sessions: links.live(row.peer).map((session) => ({
+      from: session.link.from,
+      sinceMs: Math.round(monotonicToWallMs + session.sinceMs),
+      version: session.version,
+    })),
     decidedAtMs: row.decidedAtMs,
   }
 }

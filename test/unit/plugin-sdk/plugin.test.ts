@@ -31,7 +31,7 @@ describe('definePlugin', () => {
     ['description', { description: 'x'.repeat(201) }],
     ['wants.0', { wants: ['blocks:read'] }],
     ['wants.0', { wants: ['blocks:fly:space:home/*'] }],
-    ['twice', { wants: ['log:write', 'log:write'] }],
+    ['twice', { wants: ['ports:provide', 'ports:provide'] }],
     ['wants', { wants: Array.from({ length: limits.maxWants + 1 }, (_, n) => `blocks:read:space:home/b${n}`) }],
     ['setup', { setup: undefined as never }],
   ])('refuses a wrong %s', (field, change) => {

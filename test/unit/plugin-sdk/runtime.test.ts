@@ -374,7 +374,7 @@ describe('reconnecting', () => {
     daemon.script = async function* (_hello, { live }) {
       yield welcomeItem(['ports:provide'])
       await widened.promise
-      yield { state: 'granted', grants: ['ports:provide', 'log:write'], grantVersion: 2 }
+      yield { state: 'granted', grants: ['ports:provide', 'daemon:admin'], grantVersion: 2 }
       await live()
     }
     const runtime = start()
@@ -382,11 +382,11 @@ describe('reconnecting', () => {
     await settled()
     const heard: (readonly string[])[] = []
     const off = host.on('grants', (grants) => heard.push(grants))
-    expect(host.can('log:write')).toBe(false)
+    expect(host.can('daemon:admin')).toBe(false)
     widened.resolve()
     await settled()
-    expect(host.can('log:write')).toBe(true)
-    expect(heard).toEqual([['ports:provide', 'log:write']])
+    expect(host.can('daemon:admin')).toBe(true)
+    expect(heard).toEqual([['ports:provide', 'daemon:admin']])
     off()
     await runtime.stop()
   })

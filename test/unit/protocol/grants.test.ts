@@ -59,7 +59,7 @@ describe('parseGrant', () => {
     'tasks:write:space:home/*',
     '!tasks:read:space:home/board',
     'ports:provide',
-    '!log:write',
+    '!ports:provide',
     'daemon:admin',
   ])('reads %s and writes it back', (text) => {
     const grant = parseGrant(text)
@@ -137,7 +137,7 @@ describe('parseGrant', () => {
     'ports:provide:*',
     'ports:provide:',
     'daemon:admin:*',
-    'log:write:x',
+    'ports:provide:x',
     'constructor:name',
     '__proto__:toString',
     'blocks:constructor:space:home/*',

@@ -1,0 +1,299 @@
+/** A control server with handlers that answer from a plain object, and the command line run against it in this process. */
+import { randomBytes } from 'node:crypto'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { PassThrough } from 'node:stream'
+import type { z } from 'zod'
+import { runCli } from '../../../../daemon/cli/main.ts'
+import type { Logger } from '../../../../daemon/log.ts'
+import { type ControlHandlers, type ControlServer, createControlServer } from '../../../../daemon/net/control-socket.ts'
+import { systemClock } from '../../../../daemon/system-clock.ts'
+import {
+  type BlockAddress,
+  type ChangeHash,
+  type Clock,
+  type controlProtocol,
+  fingerprintWords,
+  MooringError,
+  type PeerCard,
+  type PeerId,
+  type Places,
+  placesFrom,
+  type RequestCard,
+  type StatusCard,
+} from '../../../../protocol/index.ts'
+
+export const peerA = '12D3KooWGC6TvWhfapngX6wvJHMYvKpDMXPb3ZnCZ6dMoaMtimQ5' as PeerId
+export const peerB = '12D3KooWQYV9dGMFoRzNStwpXztXaBUjtPqi6aU76ZgUriHhKust' as PeerId
+
+type Item = z.output<(typeof controlProtocol.ops)['block.watch']['item']>
+type Block = z.output<(typeof controlProtocol.ops)['block.list']['output']>['blocks'][number]
+type Rendered = z.output<(typeof controlProtocol.ops)['block.show']['output']>
+
+/** Everything the fake daemon answers with; a test changes what it is about. */
+export interface Answers {
+  status: StatusCard
+  requests: RequestCard[]
+  peers: PeerCard[]
+  blocks: Block[]
+  block: Rendered
+  changes: Item[]
+  ticket: string
+}
+
+export function answers(): Answers {
+  const manifest = {
+    name: 'weather',
+    version: '0.2.0',
+    description: 'Writes the forecast',
+    wants: ['blocks:read:space:home/*', 'blocks:write:space:home/weather'],
+  }
+  const block: Block = {
+    address: 'space:home/notes' as BlockAddress,
+    generation: 1,
+    schema: 'text',
+    description: 'What to remember',
+    owner: peerB,
+    createdAtMs: 1_000,
+    changes: 12,
+    seq: 99,
+  }
+  return {
+    status: {
+      version: '0.1.0',
+      pid: 4242,
+      peer: peerA,
+      words: fingerprintWords(peerA),
+      addresses: ['/ip4/127.0.0.1/udp/4410/quic-v1'],
+      stateDir: '/home/ann/.local/state/mooring',
+      startedAtMs: 1_000,
+      firstStart: true,
+      state: 'running',
+      plugins: { approved: 1, live: 1 },
+      requests: 1,
+      blocks: 1,
+      changes: 12,
+    },
+    requests: [
+      {
+        code: '7f3k',
+        digest: 'd'.repeat(64),
+        state: 'pending',
+        peer: peerB,
+        words: fingerprintWords(peerB),
+        manifest,
+        wants: manifest.wants,
+        holds: [],
+        from: '/ip4/192.0.2.7/udp/50000/quic-v1',
+        name: 'weather',
+        createdAtMs: 1_000,
+        expiresAtMs: 4_000_000_000_000,
+      },
+    ],
+    peers: [
+      {
+        peer: peerB,
+        words: fingerprintWords(peerB),
+        name: 'weather',
+        state: 'approved',
+        grants: manifest.wants,
+        grantVersion: 1,
+        sessions: [{ from: '/ip4/192.0.2.7/udp/50000/quic-v1', sinceMs: 1_000, version: '0.2.0' }],
+        decidedAtMs: 1_000,
+      },
+    ],
+    blocks: [block],
+    block: {
+      address: block.address,
+      generation: 1,
+      schema: 'text',
+      heads: ['a'.repeat(64) as ChangeHash],
+      text: 'remember the kettle is blue\n',
+      totalChars: 28,
+    },
+    changes: [{ seq: 100, changes: 1, bytes: 120, peer: peerB, name: 'weather', atMs: 1_000 }],
+    ticket: 'moor1qqqqqqqqqqqqqqqqqqqqqqqq',
+  }
+}
+
+export interface Call {
+  readonly op: string
+  readonly input: unknown
+}
+
+/** Handlers over the answers; what is called is noted in `calls`. */
+export function fakeHandlers(state: Answers, calls: Call[]): ControlHandlers {
+  const note = (op: string, input: unknown): void => void calls.push({ op, input })
+  const requestOf = (code: string): RequestCard => {
+    const found = state.requests.find((card) => card.code === code)
+    if (found === undefined) throw new MooringError('request-not-found')
+    return found
+  }
+  const firstPeer = (): PeerCard => {
+    const found = state.peers[0]
+    if (found === undefined) throw new MooringError('peer-not-found')
+    return found
+  }
+  return {
+    'daemon.status': () => state.status,
+    'daemon.stop': (input) => {
+      note('daemon.stop', input)
+      return {}
+    },
+    'request.list': () => ({ requests: state.requests }),
+    'request.get': ({ code }) => requestOf(code),
+    'request.approve': (input) => {
+      note('request.approve', input)
+      if (requestOf(input.code).digest !== input.digest) throw new MooringError('digest-mismatch')
+      return firstPeer()
+    },
+    'request.deny': ({ code }) => ({ ...requestOf(code), state: 'denied' }),
+    'peer.list': () => ({ peers: state.peers }),
+    'peer.revoke': (input) => {
+      note('peer.revoke', input)
+      return { ...firstPeer(), state: 'revoked' }
+    },
+    'peer.narrow': firstPeer,
+    'peer.wait': firstPeer,
+    'invite.create': (input) => {
+      note('invite.create', input)
+      return { ticket: state.ticket, expiresAtMs: 4_000_000_000_000, grants: input.grants }
+    },
+    'block.list': ({ after, limit }) => {
+      const rest = state.blocks.filter((block) => block.address > after)
+      return { blocks: rest.slice(0, limit), more: rest.length > limit }
+    },
+    'block.show': ({ offset }) => ({ ...state.block, text: state.block.text.slice(offset, offset + 50_000) }),
+    'block.watch': async function* () {
+      yield* state.changes
+    },
+  }
+}
+
+export const silent: Logger = { trace() {}, debug() {}, info() {}, warn() {}, error() {} }
+
+export interface Ran {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface RunOptions {
+  readonly tty?: boolean
+  readonly confirm?: (question: string) => Promise<boolean>
+  readonly env?: Record<string, string>
+  readonly signal?: AbortSignal
+  readonly canSignal?: (pid: number) => boolean
+  readonly launch?: Parameters<typeof runCli>[0]['launch']
+  readonly runDaemon?: () => Promise<number>
+}
+
+export interface ControlWorld extends AsyncDisposable {
+  readonly places: Places
+  readonly answers: Answers
+  readonly calls: Call[]
+  readonly server: ControlServer
+  /** A server of the same places, not started. */
+  newServer(): ControlServer
+  moor(argv: readonly string[], options?: RunOptions): Promise<Ran>
+}
+
+/** One working line for every command. */
+export const commandLines: Readonly<Record<string, readonly string[]>> = {
+  up: ['up'],
+  down: ['down'],
+  status: ['status'],
+  wait: ['wait', '--plugin', 'weather'],
+  requests: ['requests'],
+  approve: ['approve', '7f3k', '--yes'],
+  deny: ['deny', '7f3k'],
+  peers: ['peers'],
+  narrow: ['narrow', 'weather', '--grant', 'blocks:read:space:home/weather'],
+  revoke: ['revoke', 'weather'],
+  invite: ['invite', '--grant', 'blocks:read:space:home/*'],
+  blocks: ['blocks'],
+  'block show': ['block', 'show', 'space:home/notes'],
+  'block watch': ['block', 'watch', 'space:home/notes'],
+  logs: ['logs'],
+  paths: ['paths'],
+  explain: ['explain', 'timeout'],
+  commands: ['commands'],
+  completion: ['completion', 'bash'],
+  version: ['version'],
+}
+
+/** Those that work without a daemon. */
+export const localCommands: readonly string[] = ['logs', 'paths', 'explain', 'commands', 'completion', 'version']
+
+export interface WorldInit {
+  /** @default true */
+  readonly isStarted?: boolean
+  readonly clock?: Clock
+  readonly handlers?: Partial<ControlHandlers>
+}
+
+export async function createWorld(init: WorldInit = {}): Promise<ControlWorld> {
+  const home = await mkdtemp(join(tmpdir(), 'moor-'))
+  const places = placesFrom({ env: { MOORING_HOME: home }, platform: process.platform, homedir: home })
+  const state = answers()
+  const calls: Call[] = []
+  const newServer = (): ControlServer =>
+    createControlServer({
+      ...places,
+      version: '0.1.0',
+      random: (bytes) => randomBytes(bytes),
+      withUmask: (run) => run(),
+      clock: init.clock ?? systemClock,
+      handlers: { ...fakeHandlers(state, calls), ...init.handlers },
+      log: silent,
+    })
+  const server = newServer()
+  if (init.isStarted !== false) await server.start()
+  return {
+    places,
+    answers: state,
+    calls,
+    server,
+    newServer,
+    moor: (argv, options = {}) => run(home, argv, options),
+    [Symbol.asyncDispose]: async () => {
+      await server.stop()
+      await rm(home, { recursive: true, force: true })
+    },
+  }
+}
+
+async function run(home: string, argv: readonly string[], options: RunOptions): Promise<Ran> {
+  const written = { stdout: '', stderr: '' }
+  const stderr = new PassThrough()
+  stderr.on('data', (data: Buffer) => {
+    written.stderr += data.toString()
+  })
+  const isTTY = options.tty === true
+  const code = await runCli({
+    argv,
+    env: { MOORING_HOME: home, ...options.env },
+    stdin: new PassThrough(),
+    stdout: { write: (text) => (written.stdout += text) },
+    stderr,
+    isTTY: { stdin: isTTY, stdout: isTTY, stderr: isTTY },
+    platform: process.platform,
+    homedir: home,
+    execPath: process.execPath,
+    signal: options.signal ?? new AbortController().signal,
+    canSignal: options.canSignal ?? (() => false),
+    ...(options.confirm === undefined ? {} : { confirm: options.confirm }),
+    ...(options.launch === undefined ? {} : { launch: options.launch }),
+    ...(options.runDaemon === undefined ? {} : { runDaemon: options.runDaemon }),
+  })
+  stderr.end()
+  return { code, stdout: written.stdout, stderr: written.stderr }
+}
+
+/** Writes lines into the log file of the world. */
+export async function writeLog(places: Places, lines: readonly (object | string)[]): Promise<void> {
+  await mkdir(dirname(places.logFile), { recursive: true })
+  const text = lines.map((line) => (typeof line === 'string' ? line : JSON.stringify(line)))
+  await writeFile(places.logFile, `${text.join('\n')}\n`)
+}
