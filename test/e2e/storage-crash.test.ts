@@ -11,7 +11,7 @@ import { checkWritten, writtenBytes } from '../fixtures/storage-writer.ts'
 import { tempDir } from '../fixtures/temp-dir.ts'
 
 const writer = new URL('../fixtures/storage-writer.ts', import.meta.url)
-const seed = Number(process.env.STORAGE_SEED ?? 20_261)
+const seed = Number(process.env.MOORING_SEED ?? 20_261)
 const kills = Number(process.env.STORAGE_KILLS ?? 50)
 
 /** Numbers from 0 to 1 that follow from the seed. */
@@ -27,7 +27,7 @@ const open = (dir: string) => openStorage({ backend: 'sqlite', dir, log: recordi
 const countOf = (line: string): number => Number(line.split(' ')[1])
 
 describe('a killed process', () => {
-  it(`loses nothing acknowledged and keeps whole calls only, ${kills} times (STORAGE_SEED=${seed})`, async () => {
+  it(`loses nothing acknowledged and keeps whole calls only, ${kills} times (MOORING_SEED=${seed})`, async () => {
     const dir = tempDir()
     const random = seeded(seed)
     // The next processes are started ahead: loading the program is not what is tested.
@@ -62,7 +62,7 @@ describe('a killed process', () => {
 })
 
 describe('a torn write-ahead log', () => {
-  it(`opens to a whole prefix wherever it is cut or damaged (STORAGE_SEED=${seed})`, async () => {
+  it(`opens to a whole prefix wherever it is cut or damaged (MOORING_SEED=${seed})`, async () => {
     const random = seeded(seed)
     const source = tempDir()
     // Not folded back while the test looks at it.

@@ -18,7 +18,7 @@ describe('moor approve', () => {
     expect(ran.stderr).toContain(peerB)
     expect(ran.stderr).toContain('/ip4/192.0.2.7/udp/50000/quic-v1')
     expect(ran.stderr).toContain('may read the content and the history of every block of space home')
-    expect(world.calls).toEqual([{ op: 'request.approve', input: { code: '7f3k', digest } }])
+    expect(world.calls).toEqual([{ op: 'request.approve', input: { code: '7f3k', digest, name: 'weather' } }])
   })
 
   it('has shown everything before it asks', async () => {
