@@ -3,7 +3,6 @@
  * daemon before it can answer, and stops them in exact reverse.
  */
 import { randomBytes } from 'node:crypto'
-import { rm, writeFile } from 'node:fs/promises'
 import { asError, type Clock, formatTicket, type PeerId, type Places } from '../protocol/index.ts'
 import { Approvals } from './approvals/approvals.ts'
 import type { Config } from './config.ts'
@@ -21,6 +20,7 @@ import { createNode, peerOf } from './net/node.ts'
 import { protocolBindings } from './protocols.ts'
 import { openStorage } from './storage/index.ts'
 import { systemClock } from './system-clock.ts'
+import { writeTicketFile } from './ticket-file.ts'
 import { Views } from './views/views.ts'
 
 export interface DaemonInit {
@@ -124,13 +124,9 @@ export async function startDaemon(init: DaemonInit): Promise<Daemon> {
     })
     await lifecycle.start({ name: 'control', start: () => control.start(), stop: () => control.stop() })
 
-    // Last: plugins on this machine find the daemon by this file.
+    // Last: plugins on this machine find the daemon by this file. It stays: a plugin that starts meanwhile waits for us.
     const ticket = formatTicket({ daemon: self, addresses: node.addresses() })
-    await lifecycle.start({
-      name: 'ticket',
-      start: () => writeFile(places.ticketFile, `${ticket}\n`, { mode: 0o600 }),
-      stop: () => rm(places.ticketFile, { force: true }),
-    })
+    await lifecycle.start({ name: 'ticket', start: () => writeTicketFile(places.ticketFile, ticket) })
     own.info({ peer: self, addresses: node.addresses() }, 'the daemon is ready')
 
     return {

@@ -45,7 +45,7 @@ export function createDiscovery(init: DiscoverInit): () => Promise<Ticket> {
     if (text === undefined) {
       if (last !== undefined) return last
       throw new MooringError('daemon-unreachable', {
-        detail: `neither MOORING_TICKET nor the file ${ticketFile} of a daemon on this machine is there`,
+        detail: `no daemon was ever started on this machine (${ticketFile} is not there), and MOORING_TICKET is not set`,
       })
     }
     const found = parseTicket(text)

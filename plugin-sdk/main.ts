@@ -7,6 +7,7 @@ import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { asError, errorTable, MooringError, shortPeerId } from '../protocol/index.ts'
+import { tooOld } from './node-version.ts'
 import { definePlugin, type Plugin } from './plugin.ts'
 import { type RunOptions, runPlugin } from './run.ts'
 
@@ -33,6 +34,12 @@ const usage = (name: string): string => `${name}: a Mooring plugin
  */
 export async function runAsMain(meta: { readonly url: string }, plugin: Plugin): Promise<void> {
   if (!isStarted(meta.url)) return
+  const complaint = tooOld(process.versions.node, plugin.manifest.name)
+  if (complaint !== undefined) {
+    process.stderr.write(`${complaint}\n`)
+    process.exitCode = 1
+    return
+  }
   try {
     const options = parseMainOptions(process.argv.slice(2))
     if (options.help) {
@@ -71,7 +78,7 @@ export function parseMainOptions(argv: readonly string[]): MainOptions {
     }
   } catch (cause) {
     throw new MooringError('usage', {
-      detail: `${asError(cause).message.split('\n')[0]} Options: --ticket, --home, --as`,
+      detail: `${(asError(cause).message.split('\n')[0] ?? '').replace(/\.?$/, '.')} Options: --ticket, --home, --as`,
       cause,
     })
   }

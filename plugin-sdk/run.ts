@@ -5,13 +5,14 @@
 import { randomBytes } from 'node:crypto'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
-import { platform, env as processEnv, stderr } from 'node:process'
+import { platform, env as processEnv, stderr, versions } from 'node:process'
 import { fingerprintWords, type PeerId, placesFrom } from '../protocol/index.ts'
 import { systemClock } from './clock.ts'
 import { createDiscovery } from './discover.ts'
 import type { PluginStatus } from './host.ts'
 import { openIdentity } from './identity.ts'
 import type { LogSink } from './log.ts'
+import { tooOld } from './node-version.ts'
 import type { Plugin } from './plugin.ts'
 import { createReporter, type Reporter } from './reporter.ts'
 import { Runtime } from './runtime.ts'
@@ -57,6 +58,8 @@ export interface RunningPlugin {
  * used, `config-invalid` for a MOORING_HOME that is not absolute
  */
 export async function runPlugin(plugin: Plugin, options: RunOptions = {}): Promise<RunningPlugin> {
+  const complaint = tooOld(versions.node, plugin.manifest.name)
+  if (complaint !== undefined) throw new Error(complaint)
   const env = options.env ?? processEnv
   const { ticket, daemon, signal, log, onStatus } = options
   const where = { env, platform, homedir: homedir() }

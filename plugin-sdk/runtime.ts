@@ -187,7 +187,10 @@ export class Runtime {
         this.core.setStatus('pending', `waits for the operator: moor approve ${request.code}`)
         this.#showRequest(request)
       },
-      onGranted: (grants) => this.core.setGrants(grants),
+      onGranted: (grants) => {
+        this.core.setGrants(grants)
+        this.#init.reporter.granted({ grants })
+      },
     })
   }
 
@@ -221,7 +224,8 @@ export class Runtime {
     if (this.#shownCode === code) return
     this.#shownCode = code
     const { identity, plugin, reporter } = this.#init
-    reporter.pending({ name: plugin.manifest.name, peer: identity.peer, code })
+    const isLive = this.core.status.state === 'live'
+    reporter.pending({ name: plugin.manifest.name, peer: identity.peer, code, isLive })
   }
 
   /** Another process has this replica id, by a copy of its memory or by a chance of 2⁻¹²⁸: this one takes another. */

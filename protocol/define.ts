@@ -10,6 +10,8 @@ import { type ErrorCode, MooringError } from './errors.ts'
 /** Any validator that follows https://standardschema.dev and answers synchronously. */
 export type Schema<Output = unknown> = StandardSchemaV1<unknown, Output>
 export type Infer<S extends Schema> = StandardSchemaV1.InferOutput<S>
+/** What a caller may write: fields with a default may be left out. */
+export type InferInput<S extends Schema> = StandardSchemaV1.InferInput<S>
 
 /** What a caller needs besides being welcomed: `area:right`, and which part of the input it is checked against. */
 export interface Need<Input = never> {
@@ -113,9 +115,9 @@ export interface CallOptions {
 
 type Method<O> =
   O extends UnaryOp<infer In, infer Out>
-    ? (input: Infer<In>, options?: CallOptions) => Promise<Infer<Out>>
+    ? (input: InferInput<In>, options?: CallOptions) => Promise<Infer<Out>>
     : O extends StreamOp<infer In, infer Item>
-      ? (input: Infer<In>, options?: CallOptions) => AsyncIterable<Infer<Item>>
+      ? (input: InferInput<In>, options?: CallOptions) => AsyncIterable<Infer<Item>>
       : never
 
 /** `client.<area>.<verb>(input, options)`, one method for each operation of the table. */

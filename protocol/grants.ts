@@ -14,6 +14,8 @@ interface RightRow {
   readonly form: SubjectForm | 'none'
   /** What a peer with it may do, for the operator, as the rest of "may …"; `{}` stands for what the pattern names. */
   readonly meaning: string
+  /** Set for a right that nothing asks for yet: the operator is told, so that nobody counts on it. */
+  readonly isReserved?: true
 }
 
 /** Every right there is. A right is added here and nowhere else. No right implies another. */
@@ -21,26 +23,30 @@ export const grantTable = {
   blocks: {
     read: { form: 'block', meaning: 'read the content and the history of {}' },
     write: { form: 'block', meaning: 'change or erase any content of {}' },
-    append: { form: 'block', meaning: 'add content to {} without changing what is there' },
+    append: { form: 'block', meaning: 'add content to {} without changing what is there', isReserved: true },
     create: { form: 'block', meaning: 'create {}' },
-    admin: { form: 'block', meaning: 'delete, share and set the access of {}' },
+    admin: { form: 'block', meaning: 'delete, share and set the access of {}', isReserved: true },
   },
   tasks: {
-    read: { form: 'block', meaning: 'see the tasks of {}' },
-    write: { form: 'block', meaning: 'create, claim and change the tasks of {}' },
+    read: { form: 'block', meaning: 'see the tasks of {}', isReserved: true },
+    write: { form: 'block', meaning: 'create, claim and change the tasks of {}', isReserved: true },
   },
   message: {
-    send: { form: 'address', meaning: 'send messages to {}' },
-    receive: { form: 'address', meaning: 'read the messages sent to {}' },
+    send: { form: 'address', meaning: 'send messages to {}', isReserved: true },
+    receive: { form: 'address', meaning: 'read the messages sent to {}', isReserved: true },
   },
   agent: {
-    serve: { form: 'name', meaning: 'act as {} and answer its messages' },
+    serve: { form: 'name', meaning: 'act as {} and answer its messages', isReserved: true },
   },
   ports: {
-    provide: { form: 'none', meaning: 'offer services that other plugins can call' },
+    provide: { form: 'none', meaning: 'offer services that other plugins can call', isReserved: true },
   },
   daemon: {
-    admin: { form: 'none', meaning: 'do everything the operator can: approve, revoke, configure and stop the daemon' },
+    admin: {
+      form: 'none',
+      meaning: 'do everything the operator can: approve, revoke, configure and stop the daemon',
+      isReserved: true,
+    },
   },
 } as const satisfies Record<string, Record<string, RightRow>>
 
@@ -105,9 +111,11 @@ export function formatGrant(grant: Grant): string {
 
 /** A grant for people: `may read the content and the history of every block of space home`. Plain ASCII. */
 export function describeGrant(grant: Grant): string {
-  const meaning = rowOf(grant.area, grant.right)?.meaning ?? ''
+  const row = rowOf(grant.area, grant.right)
   const named = grant.pattern === undefined ? '' : describePattern(grant.pattern)
-  return `${grant.isDeny ? 'must not' : 'may'} ${meaning.replace('{}', () => named)}`
+  const verb = grant.isDeny ? 'must not' : 'may'
+  const note = row?.isReserved === true ? '; without effect in this version' : ''
+  return `${verb} ${(row?.meaning ?? '').replace('{}', () => named)}${note}`
 }
 
 /**

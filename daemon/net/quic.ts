@@ -90,6 +90,7 @@ export function createQuic(init: QuicInit): Quic {
   return {
     transport: (components) => {
       const transport = quic(settings)(components)
+      closeDialSockets(transport)
       const createListener = transport.createListener.bind(transport)
       transport.createListener = (options: CreateListenerOptions) =>
         multiplyAccepts(createListener(options), init.acceptLoops, prepare)
@@ -117,6 +118,15 @@ export function widenReads<Stream extends NativeStream>(
     return chunk
   }
   return stream
+}
+
+/** The package opens a socket on every interface for dialling, even where only loopback is listened on. We never dial. */
+function closeDialSockets(transport: Transport): void {
+  requireMembers(transport, 'transport', ['start', 'stop'])
+  const startable = transport as Transport & { start(): Promise<void>; stop(): Promise<void> }
+  // Stopping closes those sockets and nothing else; starting would open them again.
+  void startable.stop()
+  startable.start = async () => {}
 }
 
 function multiplyAccepts(

@@ -267,7 +267,11 @@ export function appendCases(setup: StorageSetup): void {
     it('counts changes and operations and keeps the highest operation counter', async () => {
       const { storage } = await setup(self)
       const block = await createBlock(storage)
-      await append(storage, change(block, 'a', 1, { maxOp: 90, ops: 40, gap: 3 }), change(block, 'b', 1, { maxOp: 7, ops: 5, gap: 4 }))
+      await append(
+        storage,
+        change(block, 'a', 1, { maxOp: 90, ops: 40, gap: 3 }),
+        change(block, 'b', 1, { maxOp: 7, ops: 5, gap: 4 }),
+      )
       expect((await storage.blocks())[0]).toMatchObject({ changes: 2, ops: 47, gaps: 7, maxOp: 90, visibleSeq: 3 })
     })
 

@@ -50,7 +50,7 @@ const packages: Readonly<Record<string, { readonly at: readonly string[]; readon
   },
   'better-sqlite3': { at: ['daemon/storage/'], reason: 'nothing outside storage knows SQL' },
   '@automerge/automerge': {
-    at: ['daemon/views/view-worker.ts', 'plugin-sdk/memory/'],
+    at: ['daemon/views/view-worker.ts', 'plugin-sdk/memory/', 'scripts/schema.ts'],
     reason: 'it blocks for as long as a document is large, and freed memory goes back only with its thread',
   },
   pino: { at: ['daemon/log.ts'], reason: 'the rest logs through a port' },

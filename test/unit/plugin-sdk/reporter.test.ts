@@ -10,18 +10,27 @@ describe('createReporter', () => {
     let text = ''
     createReporter((part) => {
       text += part
-    }).pending({ name: 'notes', peer, code: 'ABC234' })
+    }).pending({ name: 'notes', peer, code: 'ABC234', isLive: false })
     expect(text).toContain(fingerprintWords(peer))
     expect(text).toContain(peer.slice(-8))
-    expect(text).toContain('moor approve ABC234\n')
+    expect(text).toContain('moor approve ABC234 ')
+  })
+
+  it('does not say that a live plugin waits', () => {
+    let text = ''
+    createReporter((part) => {
+      text += part
+    }).pending({ name: 'notes', peer, code: 'ABC234', isLive: true })
+    expect(text).toContain('notes is live')
+    expect(text).not.toContain('waits')
   })
 
   it('lets no text of the daemon drive the terminal or the shell', () => {
     let text = ''
     createReporter((part) => {
       text += part
-    }).pending({ name: 'notes', peer, code: '\u001b[2J\u009b; rm -rf \u202e`x`\n' })
-    expect(text).toContain('moor approve 2Jrm-rfx\n')
+    }).pending({ name: 'notes', peer, code: '\u001b[2J\u009b; rm -rf \u202e`x`\n', isLive: false })
+    expect(text).toContain('moor approve 2Jrm-rfx ')
     expect(text).not.toMatch(/[^\n\x20-\x7e…]/)
   })
 })

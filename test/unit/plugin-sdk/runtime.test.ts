@@ -39,6 +39,7 @@ function world(setup: PluginInit['setup'] = () => {}, options: { wants?: string[
     reporter: {
       pending: ({ name, code }) => told.push(`${name} ${code}`),
       approved: ({ name }) => told.push(`approved ${name}`),
+      granted: ({ grants }) => told.push(`granted ${grants.length}`),
     },
     loadMemory: async () => ({
       createMemory: (_init: MemoryInit) => ({
@@ -369,7 +370,7 @@ describe('reconnecting', () => {
   })
 
   it('tells of a widened grant', async () => {
-    const { daemon, start } = world()
+    const { daemon, start, told } = world()
     const widened = Promise.withResolvers<void>()
     daemon.script = async function* (_hello, { live }) {
       yield welcomeItem(['ports:provide'])
@@ -387,6 +388,7 @@ describe('reconnecting', () => {
     await settled()
     expect(host.can('daemon:admin')).toBe(true)
     expect(heard).toEqual([['ports:provide', 'daemon:admin']])
+    expect(told).toEqual(['granted 2'])
     off()
     await runtime.stop()
   })

@@ -448,11 +448,11 @@ describe('describeGrant', () => {
     ['blocks:write:space:home/notes', 'may change or erase any content of block notes of space home'],
     ['!blocks:write:space:*/*', 'must not change or erase any content of every block of every space'],
     ['blocks:create:agent:scout/*', 'may create every block of agent scout'],
-    ['message:send:agent:*', 'may send messages to every agent'],
-    ['message:receive:user:ann', 'may read the messages sent to user ann'],
-    ['agent:serve:scout', 'may act as agent scout and answer its messages'],
-    ['agent:serve:*', 'may act as every agent and answer its messages'],
-    ['ports:provide', 'may offer services that other plugins can call'],
+    ['message:send:agent:*', 'may send messages to every agent; without effect in this version'],
+    ['message:receive:user:ann', 'may read the messages sent to user ann; without effect in this version'],
+    ['agent:serve:scout', 'may act as agent scout and answer its messages; without effect in this version'],
+    ['agent:serve:*', 'may act as every agent and answer its messages; without effect in this version'],
+    ['ports:provide', 'may offer services that other plugins can call; without effect in this version'],
   ])('says what %s means', (text, expected) => {
     expect(describeGrant(parseGrant(text))).toBe(expected)
   })

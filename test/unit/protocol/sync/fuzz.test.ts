@@ -111,6 +111,7 @@ describe('damaged changes', () => {
       }),
       { numRuns: 3_000 },
     )
-    expect(applied).toBeGreaterThan(50)
+    // How many pass is chance, about fifty; none would mean that nothing was tried.
+    expect(applied).toBeGreaterThan(10)
   })
 })
