@@ -37,7 +37,7 @@ describe('createDiscovery', () => {
   it('names both places when there is nothing to dial', async () => {
     await expect(discovery()()).rejects.toMatchObject({
       code: 'daemon-unreachable',
-      detail: expect.stringMatching(/MOORING_TICKET.*ticket/),
+      detail: expect.stringMatching(/ticket.*MOORING_TICKET/),
     })
   })
 
