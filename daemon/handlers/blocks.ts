@@ -22,6 +22,10 @@ export interface BlocksComponents {
 
 /** Characters of one page: with four bytes each they still fit a frame. */
 const pageChars = 50_000
+/** Bytes of descriptions in one page of a list: the rest of 200 rows is below 90 KiB, so the page fits a frame. */
+const listBytes = 128 * 1024
+/** Heads of one block that are shown: a block may have any number, and the page must fit a frame. */
+const maxHeadsShown = 1_000
 
 export class Blocks {
   readonly #components: BlocksComponents
@@ -35,7 +39,14 @@ export class Blocks {
     mayRead: (row: BlockRow) => boolean,
   ): { blocks: Summary[]; more: boolean } {
     const rows = this.#components.log.index.live().filter((row) => row.address > page.after && mayRead(row))
-    return { blocks: rows.slice(0, page.limit).map(summaryOf), more: rows.length > page.limit }
+    let count = 0
+    let bytes = 0
+    for (const { meta } of rows.slice(0, page.limit)) {
+      bytes += Buffer.byteLength(meta.description ?? '')
+      if (bytes > listBytes) break
+      count++
+    }
+    return { blocks: rows.slice(0, count).map(summaryOf), more: rows.length > count }
   }
 
   /** @throws `block-not-found`, `view-failed` */
@@ -43,7 +54,14 @@ export class Blocks {
     const row = this.find(address)
     const { text, heads } = await this.#components.views.render(row, this.#components.log.published)
     const { generation, schema } = row
-    return { address, generation, schema, heads: [...heads], text: pageOf(text, offset), totalChars: text.length }
+    return {
+      address,
+      generation,
+      schema,
+      heads: heads.slice(0, maxHeadsShown),
+      text: pageOf(text, offset),
+      totalChars: text.length,
+    }
   }
 
   /** @throws `block-not-found` */

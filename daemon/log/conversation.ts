@@ -2,7 +2,7 @@
  * One sync stream of one plugin: frames in through the session, work in the log, answers out. Reading stops while the
  * plugin has too much on its way to the store, so that its credit runs out instead of the daemon's memory.
  */
-import { decodeValue } from '../../protocol/codec.ts'
+import { decodeValue, encodeValue } from '../../protocol/codec.ts'
 import { parseFrame } from '../../protocol/define.ts'
 import { asError, MooringError } from '../../protocol/errors.ts'
 import { allows, type Grant, isPattern } from '../../protocol/grants.ts'
@@ -70,9 +70,15 @@ class Conversation {
       this.#ended.abort()
       this.#room()
     }
-    signal.addEventListener('abort', end, { once: true })
+    // The session's end is said, as any other; a stream that was reset with it just drops the words.
+    const endOfSession = (): void =>
+      this.#fail(signal.reason instanceof MooringError ? signal.reason : new MooringError('connection-lost'))
+    signal.addEventListener('abort', endOfSession, { once: true })
     channel.ended.addEventListener('abort', end, { once: true })
-    if (signal.aborted || channel.ended.aborted) end()
+    // Whoever ended it: a reader that waits for a frame that never comes would hold the stream for good.
+    this.#ended.signal.addEventListener('abort', () => void channel.close(), { once: true })
+    if (signal.aborted) endOfSession()
+    if (channel.ended.aborted) end()
     const stopGranted = this.#init.onGranted(() => this.#watcher.rescan())
     const watching = this.#watcher.run().catch((error) => this.#fail(error))
     try {
@@ -82,7 +88,7 @@ class Conversation {
     } finally {
       end()
       stopGranted()
-      signal.removeEventListener('abort', end)
+      signal.removeEventListener('abort', endOfSession)
       await watching
       await channel.close()
     }
@@ -164,8 +170,16 @@ class Conversation {
   /** A replica that is gone or does not read is no failure of ours: a throw here would end more than its stream. */
   #send(frame: ListenerFrame): void {
     if (this.#init.channel.ended.aborted) return
+    let body: Uint8Array
     try {
-      this.#init.channel.send(frame)
+      body = encodeValue(frame)
+    } catch (cause) {
+      // Ours, and never skipped: a replica that misses a frame would wait for ever, or take a gap for the whole.
+      this.#fail(new Error(`a frame ${frame.t} cannot be encoded`, { cause }))
+      return
+    }
+    try {
+      this.#init.channel.sendBody(body)
     } catch (error) {
       this.#init.log.debug({ err: asError(error), peer: this.#init.peer }, 'a frame could not be sent')
       this.#ended.abort()
@@ -194,6 +208,8 @@ class Conversation {
       if (!mayKnow && !may('create')) {
         throw new MooringError('grant-missing', { detail: `blocks:create:${address}` })
       }
+      // To create is not to read: what is there already stays unseen, but for the fact that it is there.
+      if (existing !== undefined && !mayKnow) throw new MooringError('address-taken')
       const origin = { peer: this.#init.peer, replica: this.#init.replica }
       const { scope, label, meta } = frame
       const row = await this.#log.create({ origin, grantVersion, scope, label, meta: metaOf(meta), schema })

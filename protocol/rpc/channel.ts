@@ -32,6 +32,7 @@ export class Channel {
   #readWaiters: (() => void)[] = []
   #drainWaiters: (() => void)[] = []
   #cancelDeadline: (() => void) | undefined
+  #closing: Promise<void> | undefined
 
   constructor(stream: ByteStream, init: ChannelInit) {
     this.#stream = stream
@@ -115,7 +116,13 @@ export class Channel {
   }
 
   /** Ends the write side after what was sent, then both sides once the other has ended too or the time is up. */
-  async close(timeoutMs = 1_000): Promise<void> {
+  close(timeoutMs = 1_000): Promise<void> {
+    // Shared: a second close that found the other side ended would drop what the first one is still sending.
+    this.#closing ??= this.#close(timeoutMs)
+    return this.#closing
+  }
+
+  async #close(timeoutMs: number): Promise<void> {
     if (this.#ended.signal.aborted) return
     const controller = new AbortController()
     const cancel = this.#clock.after(timeoutMs, () => controller.abort(new MooringError('timeout')))

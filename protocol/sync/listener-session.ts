@@ -37,6 +37,8 @@ type SendTip = Frame<ListenerFrame, 'delta'>['tips'][number]
 
 /** Tips of one snapshot: they share a frame with its last piece. */
 const maxSnapshotTips = 512
+/** Heads of one introduction, which must fit a frame however many edits stand side by side; the rest is not told. */
+const maxHeadsTold = 1_000
 
 interface BlockIntro {
   readonly scope: Scope
@@ -58,6 +60,8 @@ export class ListenerSession {
   #resyncing = false
   readonly #blockOf = new Map<number, number>()
   readonly #handleOf = new Map<number, number>()
+  /** Handles of creates that are not answered yet. */
+  readonly #asked = new Set<number>()
   readonly #settlements = new Map<number, Settlement>()
 
   /** @throws `malformed`, `hello-required`… when the dialler breaks the protocol; the stream then ends with that code */
@@ -86,9 +90,11 @@ export class ListenerSession {
           this.#emit({ do: frame.t, pattern: frame.pattern })
           break
         case 'create':
-          if (frame.handle % 2 === 0 || this.#blockOf.has(frame.handle)) {
+          // Also while it is not answered: one handle must never come to stand for two blocks.
+          if (frame.handle % 2 === 0 || this.#blockOf.has(frame.handle) || this.#asked.has(frame.handle)) {
             throw new MooringError('malformed', { detail: 'the handle of a create is odd and new' })
           }
+          this.#asked.add(frame.handle)
           this.#emit({ do: 'create', frame })
           break
         case 'delta':
@@ -128,10 +134,11 @@ export class ListenerSession {
   block(block: number, intro: BlockIntro, held: { actor: string; seq: number }[], asked?: number): ListenerEffect[] {
     return this.#run(() => {
       const handle = asked ?? this.#handleOf.get(block) ?? this.#newHandle()
+      if (asked !== undefined) this.#asked.delete(asked)
       this.#blockOf.set(handle, block)
       this.#handleOf.set(block, handle)
       const { scope, label, generation, schema, meta } = intro
-      const heads = [...intro.heads] as Frame<ListenerFrame, 'block'>['heads']
+      const heads = intro.heads.slice(0, maxHeadsTold) as Frame<ListenerFrame, 'block'>['heads']
       const holds = held as Frame<ListenerFrame, 'block'>['held']
       this.#send({ t: 'block', handle, scope, label, generation, schema, meta, heads, held: holds })
     })
@@ -197,7 +204,10 @@ export class ListenerSession {
 
   /** Refuses what a handle stands for: a create. */
   refuseHandle(handle: number, error: MooringError): ListenerEffect[] {
-    return this.#run(() => this.#refuse(error, { handle }))
+    return this.#run(() => {
+      this.#asked.delete(handle)
+      this.#refuse(error, { handle })
+    })
   }
 
   /** Bytes of deltas that left the receive buffer. */
@@ -212,7 +222,7 @@ export class ListenerSession {
     return this.#run(() => {
       if (this.#phase === 'ended') return
       this.#phase = 'ended'
-      const { detail } = boundedDetail(error)
+      const { detail } = toWireError(error)
       this.#send({ t: 'done', reason: error.code, ...(detail === undefined ? {} : { detail }) })
     })
   }
@@ -229,7 +239,7 @@ export class ListenerSession {
   }
 
   #refuse(error: MooringError, what: { n: number } | { handle: number }): void {
-    const { code, retryAfterMs, detail } = boundedDetail(error)
+    const { code, retryAfterMs, detail } = toWireError(error)
     this.#send({
       t: 'refuse',
       ...what,
@@ -266,9 +276,4 @@ export class ListenerSession {
     this.#effects = []
     return effects
   }
-}
-
-function boundedDetail(error: MooringError) {
-  const wire = toWireError(error)
-  return { ...wire, detail: wire.detail?.slice(0, limits.maxDetailChars) }
 }
