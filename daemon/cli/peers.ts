@@ -1,7 +1,9 @@
 /** `moor peers`: every key that was decided about. */
 import { z } from 'zod'
 import { controlProtocol } from '../../protocol/index.ts'
+import { firstPlugin } from './card.ts'
 import { defineCommand } from './command.ts'
+import { readPages } from './pages.ts'
 import { keyOf, safeId } from './sanitize.ts'
 import { table } from './table.ts'
 
@@ -12,18 +14,24 @@ export const peers = defineCommand({
   options: [],
   examples: ['moor peers', 'moor peers --json'],
   input: z.object({}),
-  data: controlProtocol.ops['peer.list'].output,
+  data: controlProtocol.ops['peer.list'].output.omit({ more: true }),
   async run({ connect, call, output }) {
-    const answer = await (await connect()).peer.list({}, call())
-    const rows = answer.peers.map((card) => [
+    const client = await connect()
+    const readPage = async (after: string) => {
+      const { peers: rows, more } = await client.peer.list({ after }, call())
+      return { rows, more }
+    }
+    const cards = await readPages(readPage, (card) => card.peer)
+    cards.sort((a, b) => a.name.localeCompare(b.name, 'en'))
+    const rows = cards.map((card) => [
       safeId(card.name, 64),
       card.state,
       card.sessions.length === 0 ? '-' : String(card.sessions.length),
       String(card.grants.length),
       keyOf(card.peer),
     ])
-    output.answer(answer, table(['NAME', 'STATE', 'LIVE', 'GRANTS', 'KEY'], rows))
+    output.answer({ peers: cards }, table(['NAME', 'STATE', 'LIVE', 'GRANTS', 'KEY'], rows))
     if (rows.length === 0) output.note('no plugin is known yet')
-    if (rows.length === 0) output.next("moor invite --grant 'blocks:read:space:home/*'")
+    if (rows.length === 0) output.next(firstPlugin)
   },
 })

@@ -82,9 +82,14 @@ export const controlProtocol = defineProtocol({
       errors: [],
     }),
     'request.list': defineOp({
-      summary: 'Open requests for approval, oldest first.',
-      input: z.strictObject({}),
-      output: z.strictObject({ requests: z.array(requestCard) }),
+      summary: 'Open requests for approval, by code.',
+      input: z.strictObject({
+        /** Codes after this one; the last of a page is the next page's `after`. */
+        after: z.string().max(16).default(''),
+        // A manifest and its wants may take several KiB each: a page must fit a frame.
+        limit: z.int().min(1).max(16).default(16),
+      }),
+      output: z.strictObject({ requests: z.array(requestCard), more: z.boolean() }),
       needs: null,
       errors: [],
     }),
@@ -128,9 +133,14 @@ export const controlProtocol = defineProtocol({
       errors: ['request-not-found', 'request-decided', 'request-expired', 'request-superseded'],
     }),
     'peer.list': defineOp({
-      summary: 'Every key that was ever decided about, and whether it is connected.',
-      input: z.strictObject({}),
-      output: z.strictObject({ peers: z.array(peerCard) }),
+      summary: 'Every key that was ever decided about, by peer id, and whether it is connected.',
+      input: z.strictObject({
+        /** Peer ids after this one; the last of a page is the next page's `after`. */
+        after: z.string().max(64).default(''),
+        // Up to 64 grants of 256 characters each: a page must fit a frame.
+        limit: z.int().min(1).max(8).default(8),
+      }),
+      output: z.strictObject({ peers: z.array(peerCard), more: z.boolean() }),
       needs: null,
       errors: [],
     }),

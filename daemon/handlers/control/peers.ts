@@ -2,6 +2,7 @@
 import { type controlProtocol, fingerprintWords, type Handlers, type PeerCard } from '../../../protocol/index.ts'
 import type { PeerRow } from '../../storage/storage.ts'
 import type { ControlComponents } from './context.ts'
+import { pageOf } from './page.ts'
 
 type PeerHandlers = Pick<
   Handlers<typeof controlProtocol, object>,
@@ -17,7 +18,10 @@ export function peerHandlers(components: ControlComponents): PeerHandlers {
     return row !== undefined && links.live(row.peer).length > 0 ? row : undefined
   }
   return {
-    'peer.list': () => ({ peers: approvals.peers().map((row) => peerCard(row, components)) }),
+    'peer.list'(paging) {
+      const { page, more } = pageOf(approvals.peers(), (row) => row.peer, paging)
+      return { peers: page.map((row) => peerCard(row, components)), more }
+    },
     'peer.revoke': async ({ who }) => peerCard(await approvals.revoke(who), components),
     'peer.narrow': async ({ who, grants }) => peerCard(await approvals.narrow(who, grants), components),
     async 'peer.wait'({ who }, { signal }) {

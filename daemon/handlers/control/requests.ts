@@ -1,6 +1,7 @@
 /** Requests for approval, and invites. */
 import { type controlProtocol, formatTicket, type Handlers } from '../../../protocol/index.ts'
 import type { ControlComponents } from './context.ts'
+import { pageOf } from './page.ts'
 import { peerCard } from './peers.ts'
 
 type RequestHandlers = Pick<
@@ -11,7 +12,10 @@ type RequestHandlers = Pick<
 export function requestHandlers(components: ControlComponents): RequestHandlers {
   const { approvals, daemon } = components
   return {
-    'request.list': () => ({ requests: approvals.requests() }),
+    'request.list'(paging) {
+      const { page, more } = pageOf(approvals.requests(), (card) => card.code, paging)
+      return { requests: page, more }
+    },
     'request.get': ({ code }) => approvals.request(code),
     async 'request.approve'({ code, digest, grants, name }) {
       const row = await approvals.approve({

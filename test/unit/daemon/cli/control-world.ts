@@ -141,7 +141,7 @@ export function fakeHandlers(state: Answers, calls: Call[]): ControlHandlers {
       note('daemon.stop', input)
       return {}
     },
-    'request.list': () => ({ requests: state.requests }),
+    'request.list': () => ({ requests: state.requests, more: false }),
     'request.get': ({ code }) => requestOf(code),
     'request.approve': (input) => {
       note('request.approve', input)
@@ -149,7 +149,7 @@ export function fakeHandlers(state: Answers, calls: Call[]): ControlHandlers {
       return firstPeer()
     },
     'request.deny': ({ code }) => ({ ...requestOf(code), state: 'denied' }),
-    'peer.list': () => ({ peers: state.peers }),
+    'peer.list': () => ({ peers: state.peers, more: false }),
     'peer.revoke': (input) => {
       note('peer.revoke', input)
       return { ...firstPeer(), state: 'revoked' }
