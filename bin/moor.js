@@ -4,6 +4,7 @@
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { homedir } from 'node:os'
+import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const minimum = [22, 18]
@@ -33,7 +34,8 @@ function ownRuntime() {
 function runWith(runtime) {
   const env = Object.assign({}, process.env)
   env[marker] = '1'
-  const script = fileURLToPath(import.meta.url)
+  // As it was called: the second one looks at it as well.
+  const script = process.argv[1] || fileURLToPath(import.meta.url)
   const child = spawn(runtime, [script].concat(process.argv.slice(2)), { stdio: 'inherit', env: env })
   // A terminal tells both; the second one decides how to end. What is sent to this one alone is passed on.
   process.on('SIGINT', () => {})
@@ -47,6 +49,13 @@ function runWith(runtime) {
   child.on('exit', (code, signal) => {
     process.exitCode = code === null ? (signal === 'SIGINT' ? 130 : 1) : code
   })
+}
+
+/** What the operator types to get here: in a clone and for a package of one folder the shell does not know `moor`. */
+function howCalled(isClone) {
+  const isByNpx = process.env.npm_command === 'exec'
+  const isByPath = isClone && basename(process.argv[1] || '') !== 'moor'
+  return isByNpx || isByPath ? 'npx moor' : 'moor'
 }
 
 async function runHere() {
@@ -71,6 +80,7 @@ async function runHere() {
       stdout: process.stdout.isTTY === true,
       stderr: process.stderr.isTTY === true,
     },
+    call: howCalled(entry === source),
     columns: process.stdout.columns,
     platform: process.platform,
     homedir: homedir(),

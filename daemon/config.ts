@@ -25,7 +25,7 @@ const key = <S extends z.ZodType>(row: Key<S>): Key<S> => row
 const asText = (text: string): unknown => text
 const asNumber = (text: string): unknown => (/^\d{1,10}$/.test(text) ? Number(text) : text)
 const asFlag = (text: string): unknown => ({ true: true, '1': true, false: false, '0': false })[text] ?? text
-/** `net=debug,store=trace` */
+/** `net=debug,storage=trace` */
 const asLevels = (text: string): unknown =>
   Object.fromEntries(
     text.split(',').map((pair) => [pair.split('=', 1)[0]?.trim(), pair.split('=').slice(1).join('=').trim()]),

@@ -10,16 +10,28 @@ import { createLog, type Log } from './log.ts'
 import { systemClock } from './system-clock.ts'
 
 export interface RunDaemonOptions {
-  /** In the operator's terminal: the card and the hints are theirs to read, Ctrl-C ends it. */
-  readonly foreground: boolean
+  /** Present: in the operator's terminal. What fails is thrown, for the command to tell them. */
+  readonly foreground?: {
+    /** Takes each log line, as JSON with a line break. @default standard error */
+    readonly writeLog?: (line: string) => void
+    /** Told once it is ready. */
+    onReady(version: string): void
+  }
 }
 
 /** Whatever hangs in a stop, the process ends after this. */
 const hardExitMs = 15_000
+/** All of them are in the log. */
+const maxReportedWarnings = 16
 
-/** Runs a daemon until a signal, a stop over the control socket or a failure. Resolves with the exit code. */
+/**
+ * Runs a daemon until a signal, a stop over the control socket or a failure. Resolves with the exit code.
+ * @throws in the foreground, what {@link startDaemon} throws
+ */
 export async function runDaemon(options: RunDaemonOptions): Promise<number> {
-  let log = createLog({ level: 'info' })
+  const { foreground } = options
+  const destination = foreground?.writeLog === undefined ? {} : { destination: { write: foreground.writeLog } }
+  let log = createLog({ level: 'info', ...destination })
   try {
     process.umask(0o077)
     const uid = process.getuid?.()
@@ -31,17 +43,17 @@ export async function runDaemon(options: RunDaemonOptions): Promise<number> {
     })
     mkdirSync(places.stateDir, { recursive: true, mode: 0o700 })
     const { config, warnings } = await readConfig(places.configFile, process.env)
-    log = createLog({ level: config.log.level, levels: config.log.levels })
+    log = createLog({ level: config.log.level, levels: config.log.levels, ...destination })
     for (const warning of warnings) log.sub('config').warn({}, warning)
-    return await runUntilEnded({ places, config, log, options })
+    return await runUntilEnded({ places, config, log, warnings, options })
   } catch (thrown) {
     const error = thrown instanceof MooringError ? thrown : new MooringError('internal', { cause: thrown })
     if (error.code === 'internal') log.sub('daemon').error({ err: asError(thrown) }, 'the daemon could not start')
+    if (foreground !== undefined) throw error
     report({
       kind: 'failed',
       error: { code: error.code, ...(error.detail === undefined ? {} : { detail: error.detail }) },
     })
-    if (options.foreground) console.error(`${error.message}\nnext: ${errorTable[error.code].next}`)
     return errorTable[error.code].exit
   }
 }
@@ -50,10 +62,12 @@ interface Run {
   readonly places: Places
   readonly config: Config
   readonly log: Log
+  /** About the configuration. */
+  readonly warnings: readonly string[]
   readonly options: RunDaemonOptions
 }
 
-async function runUntilEnded({ places, config, log, options }: Run): Promise<number> {
+async function runUntilEnded({ places, config, log, warnings, options }: Run): Promise<number> {
   const logger = log.sub('daemon')
   const ended = Promise.withResolvers<number>()
   // A process in an unknown state must not acknowledge anything: it stops, and recovers at the next start.
@@ -69,9 +83,8 @@ async function runUntilEnded({ places, config, log, options }: Run): Promise<num
   const daemon = await startDaemon({ places, config, log, version, withUmask })
   daemon.ended.addEventListener('abort', () => ended.resolve(exitCodeOf(daemon)), { once: true })
   if (daemon.ended.aborted) ended.resolve(exitCodeOf(daemon))
-  report({ kind: 'ready' })
-  if (options.foreground)
-    console.error(`mooring ${version} is running; Ctrl-C ends it. In another terminal: moor status`)
+  report({ kind: 'ready', warnings: warnings.slice(0, maxReportedWarnings) })
+  options.foreground?.onReady(version)
 
   const code = await ended.promise
   const cancel = systemClock.after(hardExitMs, () => process.exit(code === 0 ? 1 : code))
@@ -106,4 +119,4 @@ function report(message: object): void {
 }
 
 // By path: `moor up --foreground` imports this file and runs the daemon in its own process.
-if (process.argv[1] === fileURLToPath(import.meta.url)) process.exit(await runDaemon({ foreground: false }))
+if (process.argv[1] === fileURLToPath(import.meta.url)) process.exit(await runDaemon({}))

@@ -152,7 +152,8 @@ export class Admission {
       expiresAtMs: createdAtMs + limits.requestTtlMs,
     }
     await this.#book.putRequest(row)
-    this.#init.log.info({ peer, request: row.code, from: row.from }, 'a request waits for the operator')
+    const name = requests.openOf(peer)?.name
+    this.#init.log.info({ peer, name, request: row.code, from: row.from }, 'a request waits for the operator')
     return row
   }
 

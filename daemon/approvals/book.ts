@@ -124,9 +124,12 @@ export class Book {
 
   /** Ends a request that the store has ended, and tells who waits for it. */
   end(code: string, to: RequestState, because: ErrorCode = endCodes[to]): RequestRow | undefined {
+    const peer = this.requests.row(code)?.peer
+    const name = peer === undefined ? undefined : this.requests.openOf(peer)?.name
     const row = this.requests.end(code, to)
     if (row === undefined) return undefined
-    this.#init.log.info({ peer: row.peer, request: code, state: to }, 'a request ended')
+    const message = to === 'denied' ? 'a request was denied' : 'a request ended'
+    this.#init.log.info({ peer: row.peer, name, request: code, state: to }, message)
     if (to === 'denied' || to === 'expired' || to === 'superseded') {
       const retryAfterMs =
         because === 'lobby-full' ? limits.lobbyRetryMs : to === 'denied' ? limits.deniedRetryMs : undefined

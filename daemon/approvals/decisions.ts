@@ -164,9 +164,13 @@ export class Decisions {
       this.#init.onCut(row.peer, code)
     } catch (error) {
       // The cut in memory holds: every further frame is checked against it.
-      this.#init.log.error({ peer: row.peer, error: asError(error).message }, 'connections could not be cut')
+      this.#init.log.error(
+        { peer: row.peer, name: row.name, error: asError(error).message },
+        'connections could not be cut',
+      )
     }
-    this.#init.log.info({ peer: row.peer, state: row.state, grants: row.grants }, 'a peer was cut')
+    const { peer, name, grants } = row
+    this.#init.log.info({ peer, name, grants }, row.state === 'revoked' ? 'a peer was revoked' : 'a peer was narrowed')
     return row
   }
 
@@ -181,9 +185,9 @@ export class Decisions {
         return row
       })
     } catch (error) {
-      const { peer, state } = cut
+      const { peer, name, state } = cut
       this.#init.log.error(
-        { peer, state, error: asError(error).message },
+        { peer, name, state, error: asError(error).message },
         'a cut holds only until the next start: not stored',
       )
       throw error

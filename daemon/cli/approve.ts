@@ -3,10 +3,11 @@
  * to the key that was shown, and only after a person or `--yes` said so.
  */
 import { z } from 'zod'
-import { controlProtocol, type PeerCard, type RequestCard } from '../../protocol/index.ts'
+import { controlProtocol, type ErrorCode, MooringError, type PeerCard, type RequestCard } from '../../protocol/index.ts'
 import { peerLines, requestLines } from './card.ts'
 import { type CommandContext, defineCommand } from './command.ts'
 import { CommandError } from './failure.ts'
+import { grantOption } from './grant-option.ts'
 import { keyOf, safeId } from './sanitize.ts'
 
 // The exact shapes of the operation, so that a wrong grant or name is refused before anything is asked.
@@ -27,13 +28,13 @@ export const approve = defineCommand({
     },
   ],
   examples: [
-    'moor approve 7f3k',
-    'moor approve 7f3k --grant blocks:read:space:home/notes',
-    'moor approve 7f3k --expect-key 12D3KooWGC6TvWhfapngX6wvJHMYvKpDMXPb3ZnCZ6dMoaMtimQ5 --yes --json',
+    'moor approve K7WQ2M',
+    'moor approve K7WQ2M --grant blocks:read:space:home/notes',
+    'moor approve K7WQ2M --expect-key 12D3KooWGC6TvWhfapngX6wvJHMYvKpDMXPb3ZnCZ6dMoaMtimQ5 --yes --json',
   ],
   input: z.object({
     code: shape.code.min(1),
-    grant: z.array(shape.grants.unwrap().element).max(64).default([]),
+    grant: z.array(grantOption).max(64).default([]),
     name: shape.name,
     expectKey: z.string().min(1).max(128).optional(),
   }),
@@ -44,6 +45,7 @@ export const approve = defineCommand({
     const card = await client.request.get({ code }, call())
     const giving = { name: name ?? card.name, grants: grant.length === 0 ? card.wants : grant }
     output.show(...requestLines(card, giving, clock.nowMs()))
+    checkOpen(card, clock.nowMs())
     checkKey(card, expectKey)
     await askPerson(context, card)
     const peer = await client.request.approve(
@@ -61,6 +63,20 @@ export const approve = defineCommand({
   },
 })
 
+const closed: Readonly<Record<Exclude<RequestCard['state'], 'pending'>, ErrorCode>> = {
+  approved: 'request-decided',
+  denied: 'request-decided',
+  expired: 'request-expired',
+  superseded: 'request-superseded',
+}
+
+/** The daemon checks it as well; here, so that nobody is asked in vain. */
+function checkOpen({ state, expiresAtMs }: RequestCard, nowMs: number): void {
+  const now = state === 'pending' && nowMs >= expiresAtMs ? 'expired' : state
+  if (now === 'pending') return
+  throw new MooringError(closed[now], closed[now] === 'request-decided' ? { detail: `it was ${now}` } : {})
+}
+
 /** The whole id, or words and end together: either alone is short enough for someone to make a key that has it too. */
 function checkKey(card: RequestCard, expected: string | undefined): void {
   if (expected === undefined || expected === card.peer || expected === keyOf(card.peer)) return
@@ -74,11 +90,14 @@ async function askPerson(context: CommandContext<PeerCard>, card: RequestCard): 
   if (context.isYes) return
   const code = safeId(card.code, 16)
   if (!context.canAsk) {
-    throw new CommandError('approval-needed', { next: `moor approve ${code} --expect-key ${safeId(card.peer)} --yes` })
+    throw new CommandError('approval-needed', {
+      detail: 'there is no terminal to ask on',
+      next: `moor approve ${code} --expect-key ${safeId(card.peer)} --yes`,
+    })
   }
   if (await context.confirm(`Approve ${keyOf(card.peer)}?`)) return
   throw new CommandError('approval-needed', {
-    detail: 'you said no; the request stays open',
+    detail: 'not approved; the request stays open',
     next: `moor deny ${code}`,
   })
 }

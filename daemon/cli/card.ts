@@ -4,11 +4,11 @@ import { formatDuration } from './duration.ts'
 import { keyOf, safeId, safeLine } from './sanitize.ts'
 import { fields } from './table.ts'
 
-/** The card of the daemon, and below it what to do next. */
-export function statusLines(status: StatusCard, nowMs: number): string[] {
+/** The card of the daemon. `note`: what is special this time, beside the version. */
+export function statusLines(status: StatusCard, nowMs: number, note?: string): string[] {
   const addresses = status.addresses.slice(0, 16).map((address) => safeId(address, 256))
   return [
-    `mooring ${safeId(status.version, 32)}${status.firstStart ? '  first start: new identity' : ''}`,
+    `mooring ${safeId(status.version, 32)}${note === undefined ? '' : `  ${note}`}`,
     '',
     ...fields([
       ['key', keyOf(status.peer)],
@@ -26,9 +26,11 @@ export function statusLines(status: StatusCard, nowMs: number): string[] {
 /** The exact next command that helps now. */
 export function nextAfterStatus(status: StatusCard): string {
   if (status.requests > 0) return 'moor requests'
-  if (status.plugins.approved === 0) return "moor invite --grant 'blocks:read:space:home/*'"
-  return 'moor peers'
+  return status.plugins.approved === 0 ? firstPlugin : 'moor peers'
 }
+
+/** How the first plugin gets in: it asks by itself, and a ticket is for one that is elsewhere. */
+export const firstPlugin = 'start a plugin, then moor requests (for one on another machine: moor invite)'
 
 /** All that the operator must see before deciding. `giving` is what an approval would grant. */
 export function requestLines(
@@ -39,6 +41,7 @@ export function requestLines(
   const { manifest } = card
   const isGiven = new Set(giving.grants)
   const kept = card.wants.filter((want) => !isGiven.has(want))
+  const isOpen = card.state === 'pending'
   return [
     `request ${safeId(card.code, 16)}: ${safeId(manifest.name, 64)} ${safeId(manifest.version, 32)}`,
     ...fields([
@@ -48,9 +51,9 @@ export function requestLines(
       ...(manifest.description === undefined ? [] : [['says', `"${safeLine(manifest.description)}"`] as const]),
       ['from', safeId(card.from, 256)],
       ['name', `${safeId(giving.name, 64)}`],
-      ['state', `${card.state}, expires in ${formatDuration(card.expiresAtMs - nowMs)}`],
-      ...grantFields('gets', giving.grants),
-      ...grantFields('not', kept),
+      ['state', isOpen ? `pending, expires in ${formatDuration(card.expiresAtMs - nowMs)}` : card.state],
+      ...grantFields(isOpen ? 'gets' : 'asked', isOpen ? giving.grants : card.wants),
+      ...grantFields('not', isOpen ? kept : []),
       ...grantFields('holds', card.holds),
     ]),
   ]

@@ -9,7 +9,13 @@ import type { Output } from './output.ts'
 
 export interface CommandArgument {
   readonly name: string
+  /** May be left out. */
+  readonly isOptional?: boolean
+  /** Takes all words that are left. */
+  readonly isRepeatable?: boolean
   readonly summary: string
+  /** What a shell offers: these texts, or the commands themselves. */
+  readonly values?: readonly string[] | 'commands'
 }
 
 export interface CommandOption {
@@ -22,6 +28,8 @@ export interface CommandOption {
   /** May be given several times. */
   readonly isRepeatable?: boolean
   readonly summary: string
+  /** What a shell offers for the value. */
+  readonly values?: readonly string[]
 }
 
 export interface Command<Input = unknown, Data = unknown> {
@@ -30,7 +38,6 @@ export interface Command<Input = unknown, Data = unknown> {
   readonly summary: string
   /** More than the summary, for the help. */
   readonly description?: string
-  /** All are required. */
   readonly args: readonly CommandArgument[]
   readonly options: readonly CommandOption[]
   /** Whole command lines. */
@@ -39,7 +46,7 @@ export interface Command<Input = unknown, Data = unknown> {
   readonly input: z.ZodType<Input>
   /** The data of the JSON answer, or of each line of it when `isStream`. */
   readonly data: z.ZodType<Data>
-  /** Any number of answers, one on each line. */
+  /** Any number of answers, one on each line; one that goes on is ended by Ctrl-C, and that is no failure to tell of. */
   readonly isStream?: boolean
   run(context: CommandContext<Data>, input: Input): Promise<void>
 }
@@ -60,6 +67,8 @@ export interface CommandContext<Data = unknown> {
   readonly signal: AbortSignal
   /** All commands in reading order. */
   readonly commands: readonly AnyCommand[]
+  /** The help of a command or a group by its words, of everything for none; undefined when there is no such command. */
+  helpOf(words: readonly string[]): string | undefined
   /** `--timeout` in milliseconds, if given. */
   readonly timeoutMs: number | undefined
   /** `--yes` */

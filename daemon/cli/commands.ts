@@ -7,13 +7,23 @@ import { table } from './table.ts'
 const commandShape = z.strictObject({
   name: z.string(),
   summary: z.string(),
-  args: z.array(z.strictObject({ name: z.string(), summary: z.string() })),
+  args: z.array(
+    z.strictObject({
+      name: z.string(),
+      isOptional: z.boolean(),
+      isRepeatable: z.boolean(),
+      /** All that it can be, where they are few. */
+      values: z.array(z.string()).optional(),
+      summary: z.string(),
+    }),
+  ),
   options: z.array(
     z.strictObject({
       name: z.string(),
       short: z.string().optional(),
       value: z.string().optional(),
       isRepeatable: z.boolean(),
+      values: z.array(z.string()).optional(),
       summary: z.string(),
     }),
   ),
@@ -41,12 +51,19 @@ export const commands = defineCommand({
 const describe = (command: AnyCommand): z.output<typeof commandShape> => ({
   name: command.name,
   summary: command.summary,
-  args: [...command.args],
-  options: command.options.map(({ name, short, value, isRepeatable = false, summary }) => ({
+  args: command.args.map(({ name, isOptional = false, isRepeatable = false, values, summary }) => ({
+    name,
+    isOptional,
+    isRepeatable,
+    ...(values === undefined || values === 'commands' ? {} : { values: [...values] }),
+    summary,
+  })),
+  options: command.options.map(({ name, short, value, isRepeatable = false, values, summary }) => ({
     name,
     ...(short === undefined ? {} : { short }),
     ...(value === undefined ? {} : { value }),
     isRepeatable,
+    ...(values === undefined ? {} : { values: [...values] }),
     summary,
   })),
   examples: [...command.examples],

@@ -9,7 +9,7 @@ export const deny = defineCommand({
   summary: 'Refuse a request; the plugin is told at once',
   args: [{ name: 'code', summary: 'code of the request, from moor requests' }],
   options: [],
-  examples: ['moor deny 7f3k'],
+  examples: ['moor deny K7WQ2M'],
   input: z.object({ code: controlProtocol.ops['request.deny'].input.shape.code.min(1) }),
   data: controlProtocol.ops['request.deny'].output,
   async run({ connect, call, output }, { code }) {

@@ -7,27 +7,33 @@ type Unit = keyof typeof unitMs
 /** The longest an invite may last. */
 const longestMs = 30 * unitMs.d
 
-/** In milliseconds; a number alone is seconds. @throws `usage` when it is no duration between 1 ms and the longest, thirty days */
+/**
+ * In milliseconds. A number alone is refused: some programs take it for seconds, others for minutes.
+ * @throws `usage` when it is no duration between 1 ms and the longest, thirty days
+ */
 export function parseDuration(text: string, maxMs = longestMs): number {
-  const whole = /^\d{1,9}$/.test(text) ? `${text}s` : text
-  if (!/^(?:\d{1,9}(?:ms|s|m|h|d))+$/.test(whole)) refuse(maxMs)
+  if (!/^(?:\d{1,9}(?:ms|s|m|h|d))+$/.test(text)) refuse(maxMs)
   let total = 0
-  for (const [, amount = '', unit = ''] of whole.matchAll(/(\d+)(ms|s|m|h|d)/g))
+  for (const [, amount = '', unit = ''] of text.matchAll(/(\d+)(ms|s|m|h|d)/g))
     total += Number(amount) * unitMs[unit as Unit]
   if (total < 1 || total > maxMs) refuse(maxMs)
   return total
 }
 
-/** The two largest units: `3d 4h`, `12m 5s`, `0s`. */
+/** The two largest units, rounded to the smaller one: `3d 4h`, `12m 5s`, `500ms`, `0s`. */
 export function formatDuration(ms: number): string {
+  if (ms <= 0) return '0s'
+  if (Math.round(ms) < unitMs.s) return `${Math.round(ms)}ms`
+  const smallest = ms >= unitMs.d ? unitMs.h : ms >= unitMs.h ? unitMs.m : unitMs.s
+  // Rounded before it is cut into units: 59m 59.9s is an hour.
+  let rest = Math.round(ms / smallest) * smallest
   const parts: string[] = []
-  let rest = Math.max(0, Math.floor(ms / 1_000)) * 1_000
   for (const unit of ['d', 'h', 'm', 's'] as const) {
     const amount = Math.floor(rest / unitMs[unit])
     rest -= amount * unitMs[unit]
-    if (amount > 0 || (unit === 's' && parts.length === 0)) parts.push(`${amount}${unit}`)
+    if (amount > 0) parts.push(`${amount}${unit}`)
   }
-  return parts.slice(0, 2).join(' ')
+  return parts.join(' ')
 }
 
 function refuse(maxMs: number): never {

@@ -8,4 +8,5 @@ export const globalOptions: readonly CommandOption[] = [
   { name: 'no-input', summary: 'never ask, even on a terminal' },
   { name: 'no-color', summary: 'no colours (also: NO_COLOR)' },
   { name: 'timeout', value: 'duration', summary: 'give up after this time, such as 30s or 2m' },
+  { name: 'version', short: 'V', summary: 'print the version and end' },
 ]

@@ -9,6 +9,8 @@ import { completion } from './completion.ts'
 import { deny } from './deny.ts'
 import { down } from './down.ts'
 import { explain } from './explain.ts'
+import { grants } from './grants.ts'
+import { help } from './help.ts'
 import { invite } from './invite.ts'
 import { logs } from './logs.ts'
 import { narrow } from './narrow.ts'
@@ -17,6 +19,7 @@ import { peers } from './peers.ts'
 import { requests } from './requests.ts'
 import { revoke } from './revoke.ts'
 import { status } from './status.ts'
+import { ticket } from './ticket.ts'
 import { up } from './up.ts'
 import { version } from './version.ts'
 import { wait } from './wait.ts'
@@ -33,6 +36,8 @@ export const commandTable: readonly AnyCommand[] = [
   narrow,
   revoke,
   invite,
+  ticket,
+  grants,
   blocks,
   blockShow,
   blockWatch,
@@ -42,4 +47,5 @@ export const commandTable: readonly AnyCommand[] = [
   commands,
   completion,
   version,
+  help,
 ]

@@ -4,6 +4,7 @@ import { controlProtocol } from '../../protocol/index.ts'
 import { grantLine } from './card.ts'
 import { defineCommand } from './command.ts'
 import { formatDuration, parseDuration } from './duration.ts'
+import { grantOption } from './grant-option.ts'
 import { safeId } from './sanitize.ts'
 
 const shape = controlProtocol.ops['invite.create'].input.shape
@@ -23,7 +24,7 @@ export const invite = defineCommand({
     "moor invite --name weather --grant 'blocks:write:space:home/weather' --grant ports:provide --expires 1h",
   ],
   input: z.object({
-    grant: shape.grants,
+    grant: z.array(grantOption).min(1, 'is needed at least once').max(64),
     name: shape.name,
     expires: z
       .string()

@@ -15,6 +15,8 @@ export interface LaunchOptions {
   readonly clock: Clock
   readonly signal: AbortSignal
   readonly timeoutMs: number
+  /** Told of what the daemon found odd in its configuration, once it is ready. Text of a file: sanitise it. */
+  onWarning?(text: string): void
 }
 
 /** @throws what the daemon reports (`address-in-use`, `config-invalid`, `state-in-use` …), `timeout`, `cancelled`, `internal` */
@@ -22,7 +24,7 @@ export type LaunchDaemon = (options: LaunchOptions) => Promise<void>
 
 /** What the daemon says to whoever started it, once. */
 const reportSchema = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('ready') }),
+  z.object({ kind: z.literal('ready'), warnings: z.array(z.string()).default([]) }),
   z.object({ kind: z.literal('failed'), error: z.object({ code: z.string(), detail: z.string().optional() }) }),
 ])
 
@@ -33,7 +35,7 @@ export const daemonEntry = (): string =>
 /** @param execPath the runtime that runs the daemon: the one that runs this command */
 export const launchWith =
   (execPath: string, entry = daemonEntry()): LaunchDaemon =>
-  async ({ places, env, clock, signal, timeoutMs }) => {
+  async ({ places, env, clock, signal, timeoutMs, onWarning }) => {
     await mkdir(places.stateDir, { recursive: true, mode: 0o700 })
     await mkdir(dirname(places.logFile), { recursive: true, mode: 0o700 })
     const log = await open(places.logFile, 'a', 0o600)
@@ -46,7 +48,7 @@ export const launchWith =
         stdio: ['ignore', log.fd, log.fd, 'ipc'],
         windowsHide: true,
       })
-      const settled = Promise.withResolvers<void>()
+      const settled = Promise.withResolvers<readonly string[]>()
       const onAbort = (): void => settled.reject(new MooringError('cancelled'))
       const cancel = clock.after(timeoutMs, () =>
         settled.reject(new MooringError('timeout', { detail: 'the daemon did not become ready' })),
@@ -62,7 +64,7 @@ export const launchWith =
       )
       child.once('message', (message) => {
         const report = reportSchema.safeParse(message)
-        if (report.success && report.data.kind === 'ready') settled.resolve()
+        if (report.success && report.data.kind === 'ready') settled.resolve(report.data.warnings)
         else
           settled.reject(
             report.success && report.data.kind === 'failed'
@@ -72,7 +74,7 @@ export const launchWith =
       })
       try {
         if (signal.aborted) onAbort()
-        await settled.promise
+        for (const warning of await settled.promise) onWarning?.(warning)
       } catch (error) {
         // One that reported a failure ends by itself, and in order.
         if (error instanceof MooringError && error.code === 'timeout') child.kill('SIGKILL')

@@ -1,17 +1,12 @@
 /** `moor logs`: the daemon's log file. Needs no daemon: it is most wanted when there is none. */
 import { z } from 'zod'
 import { MooringError } from '../../protocol/index.ts'
+import { closest } from './closest.ts'
 import { type CommandContext, defineCommand } from './command.ts'
 import { LogFile } from './log-file.ts'
-import {
-  formatLogLine,
-  type LogFilter,
-  type LogLine,
-  logLevels,
-  logLineShape,
-  parseLogLine,
-  passes,
-} from './log-line.ts'
+import { LogFilter } from './log-filter.ts'
+import { formatLogLine, type LogLine, logLevels, logLineShape, parseLogLine } from './log-line.ts'
+import { safeId } from './sanitize.ts'
 
 /** How often a growing file is looked at: notifications of the file system are not reliable everywhere. */
 const pollMs = 200
@@ -23,8 +18,12 @@ export const logs = defineCommand({
   options: [
     { name: 'follow', short: 'f', summary: 'go on printing what is added, until Ctrl-C' },
     { name: 'lines', short: 'n', value: 'count', summary: 'so many of the last lines (default: 200)' },
-    { name: 'level', value: 'level', summary: `this level and above: ${logLevels.join(', ')}` },
-    { name: 'plugin', value: 'name', summary: 'only lines of this plugin, by name or peer id' },
+    { name: 'level', value: 'level', summary: `this level and above: ${logLevels.join(', ')}`, values: logLevels },
+    {
+      name: 'plugin',
+      value: 'name',
+      summary: 'only lines of and about this plugin: name, peer id or words of the key',
+    },
   ],
   examples: ['moor logs --level warn', 'moor logs -f --plugin weather', 'moor logs --json'],
   input: z.object({
@@ -41,9 +40,14 @@ export const logs = defineCommand({
   isStream: true,
   async run(context, { follow, lines, level, plugin }) {
     const file = new LogFile(context.places.logFile)
-    const filter = { level, plugin }
+    const filter = new LogFilter({ level, plugin })
     try {
       for (const line of await lastLines(file, lines, filter)) print(context, line)
+      if (plugin !== undefined && !filter.isKnown) {
+        const guess = closest(plugin, filter.names)
+        const hint = guess === undefined ? '' : `; did you mean ${safeId(guess, 64)}?`
+        context.output.note(`no line of the log is about ${safeId(plugin)}${hint}`)
+      }
       if (follow) await followFile(context, file, filter)
     } finally {
       await file.close()
@@ -58,7 +62,7 @@ async function lastLines(file: LogFile, count: number, filter: LogFilter): Promi
   try {
     for await (const text of file.tail()) {
       const line = parseLogLine(text)
-      if (!passes(line, filter)) continue
+      if (!filter.passes(line)) continue
       last.push(line)
       // Cut now and then, not at every line: cutting costs as much as what is kept.
       if (last.length > 2 * count + 100) last.splice(0, last.length - count)
@@ -76,7 +80,7 @@ async function followFile(context: Context, file: LogFile, filter: LogFilter): P
   while (clock.monotonicMs() < deadlineMs) {
     for await (const text of file.added()) {
       const line = parseLogLine(text)
-      if (passes(line, filter)) print(context, line)
+      if (filter.passes(line)) print(context, line)
     }
     await context.sleep(pollMs)
   }

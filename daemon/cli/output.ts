@@ -3,6 +3,7 @@
  * envelope on one line, in ASCII; all that people are told besides goes to standard error.
  */
 import { styleText } from 'node:util'
+import { asCalled } from './called.ts'
 import type { Failure } from './failure.ts'
 import { safeJson } from './sanitize.ts'
 
@@ -18,6 +19,8 @@ export interface OutputInit {
   readonly kind: string
   readonly isJson: boolean
   readonly isQuiet: boolean
+  /** What is typed to get here: `moor`, or `npx moor`. */
+  readonly call: string
   readonly colours: { readonly stdout: boolean; readonly stderr: boolean }
 }
 
@@ -44,7 +47,7 @@ export class Output<Data = unknown> {
 
   /** Progress and hints; silent with `--quiet`. */
   note(...lines: readonly string[]): void {
-    if (!this.#init.isQuiet && lines.length > 0) this.#init.stderr.write(`${lines.join('\n')}\n`)
+    if (!this.#init.isQuiet && lines.length > 0) this.#init.stderr.write(`${this.asCalled(lines.join('\n'))}\n`)
   }
 
   /** What a person must see to decide: never silent. */
@@ -60,8 +63,19 @@ export class Output<Data = unknown> {
   /** A failure: words on standard error, with `--json` the envelope on standard output too. */
   fail(failure: Failure): void {
     this.failQuietly(failure)
-    const label = this.#paint('stderr', 'red', `error ${failure.code}:`)
-    this.#init.stderr.write(`${label} ${failure.message}\nnext: ${failure.next}\n`)
+    this.#init.stderr.write(
+      `${this.errorLabel(failure.code)} ${failure.message}\nnext: ${this.asCalled(failure.next)}\n`,
+    )
+  }
+
+  /** What every failure begins with on standard error. */
+  errorLabel(code: string): string {
+    return this.#paint('stderr', 'red', `error ${code}:`)
+  }
+
+  /** A text with commands in it, as they have to be typed here. Never for a machine, which knows what it runs. */
+  asCalled(text: string): string {
+    return asCalled(text, this.#init.call)
   }
 
   /** Only the envelope: for a failure whose words were printed by somebody else. */

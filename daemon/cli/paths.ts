@@ -26,7 +26,9 @@ export const paths = defineCommand({
   input: z.object({}),
   data,
   async run({ output, places }) {
-    const pairs = Object.entries(places).map(([name, place]) => [name, safeLine(String(place), 4_096)] as const)
+    const pairs = Object.entries(places).map(([name, place]) => [kebab(name), safeLine(String(place), 4_096)] as const)
     output.answer({ ...places }, fields(pairs))
   },
 })
+
+const kebab = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)

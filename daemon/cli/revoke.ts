@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { controlProtocol } from '../../protocol/index.ts'
 import { defineCommand } from './command.ts'
+import { orLookAtPeers } from './failure.ts'
 import { person } from './sanitize.ts'
 
 export const revoke = defineCommand({
@@ -14,7 +15,7 @@ export const revoke = defineCommand({
   input: z.object({ who: controlProtocol.ops['peer.revoke'].input.shape.who }),
   data: controlProtocol.ops['peer.revoke'].output,
   async run({ connect, call, output }, { who }) {
-    const card = await (await connect()).peer.revoke({ who }, call())
+    const card = await orLookAtPeers(who, (await connect()).peer.revoke({ who }, call()))
     output.answer(card, [`revoked ${person(card)}`])
     output.note('its own copy of what it could read stays with it')
   },

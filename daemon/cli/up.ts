@@ -4,6 +4,7 @@ import { controlProtocol, MooringError, type StatusCard } from '../../protocol/i
 import { nextAfterStatus, statusLines } from './card.ts'
 import { type CommandContext, defineCommand } from './command.ts'
 import { CommandError } from './failure.ts'
+import { safeLine } from './sanitize.ts'
 
 /** The first start makes the key and the database; on a slow disk that takes seconds. */
 const defaultTimeoutMs = 30_000
@@ -11,7 +12,8 @@ const defaultTimeoutMs = 30_000
 export const up = defineCommand({
   name: 'up',
   summary: 'Start the daemon in the background and show its card',
-  description: 'Nothing happens when it runs already: the same card is shown.',
+  description:
+    'Nothing happens when it runs already: the same card is shown. With --foreground a daemon that runs already is an error.',
   args: [],
   options: [{ name: 'foreground', summary: 'stay in this terminal, log to standard error, end with Ctrl-C' }],
   examples: ['moor up', 'moor up --foreground', 'moor up --json'],
@@ -22,11 +24,15 @@ export const up = defineCommand({
     daemon: controlProtocol.ops['daemon.status'].output,
   }),
   async run(context, { foreground }) {
-    // The daemon itself says what went wrong, on standard error.
-    if (foreground) return context.exitWith(await context.runDaemon())
     const running = await statusIfRunning(context)
+    if (foreground) {
+      if (running !== undefined)
+        throw new CommandError('state-in-use', { detail: `pid ${running.pid}`, next: 'moor down' })
+      return context.exitWith(await context.runDaemon())
+    }
     const { card, started } = running === undefined ? await start(context) : { card: running, started: false }
-    context.output.answer({ started, daemon: card }, statusLines(card, context.clock.nowMs()))
+    const note = started ? (card.firstStart ? 'first start: new identity' : undefined) : 'already running'
+    context.output.answer({ started, daemon: card }, statusLines(card, context.clock.nowMs(), note))
     context.output.next(nextAfterStatus(card))
   },
 })
@@ -48,7 +54,8 @@ async function start(context: Context): Promise<{ card: StatusCard; started: boo
   const deadlineMs = clock.monotonicMs() + timeoutMs
   output.note('starting the daemon …')
   try {
-    await launch({ places, env, clock, signal, timeoutMs })
+    const onWarning = (text: string): void => output.note(`warning: ${safeLine(text, 400)}`)
+    await launch({ places, env, clock, signal, timeoutMs, onWarning })
   } catch (error) {
     // Two starts at once: one of them wins, and both show its card. Until it answers it is on its way.
     if (!(error instanceof MooringError) || error.code !== 'state-in-use') throw withLogs(error)

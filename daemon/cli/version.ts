@@ -1,6 +1,6 @@
 /** `moor version`: of this program, its runtime, the protocols, and of the daemon if one answers. */
 import { z } from 'zod'
-import { controlProtocol, hostProtocol, MooringError } from '../../protocol/index.ts'
+import { controlProtocol, MooringError, pluginProtocols } from '../../protocol/index.ts'
 import { type CommandContext, defineCommand } from './command.ts'
 import { packageVersion } from './package-version.ts'
 import { safeId } from './sanitize.ts'
@@ -16,14 +16,13 @@ export const version = defineCommand({
   data: z.strictObject({
     version: z.string(),
     protocols: z.array(z.string()),
-    /** Null: no daemon answers. */
+    /** Null: no daemon answers, or none was asked (`moor --version`). */
     daemon: z.string().nullable(),
   }),
   async run(context) {
     const own = await packageVersion()
     const daemon = await daemonVersion(context)
-    const protocols = [hostProtocol.id, controlProtocol.id]
-    context.output.answer({ version: own, protocols, daemon }, [
+    context.output.answer({ version: own, protocols: [...protocols], daemon }, [
       `mooring ${own}`,
       ...fields([
         ['daemon', daemon === null ? 'does not answer' : safeId(daemon, 32)],
@@ -32,6 +31,9 @@ export const version = defineCommand({
     ])
   },
 })
+
+/** Everything that is spoken here: by plugins, then by this program. */
+export const protocols: readonly string[] = [...Object.values(pluginProtocols).map(({ id }) => id), controlProtocol.id]
 
 async function daemonVersion({ connect, call }: CommandContext<never>): Promise<string | null> {
   try {

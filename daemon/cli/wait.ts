@@ -3,6 +3,8 @@ import { z } from 'zod'
 import { controlProtocol, MooringError, type PeerCard, type StatusCard } from '../../protocol/index.ts'
 import { peerLines, statusLines } from './card.ts'
 import { type CommandContext, defineCommand } from './command.ts'
+import { formatDuration } from './duration.ts'
+import { CommandError } from './failure.ts'
 
 const defaultTimeoutMs = 60_000
 
@@ -23,8 +25,7 @@ export const wait = defineCommand({
     plugin: controlProtocol.ops['peer.wait'].output.optional(),
   }),
   async run(context, { plugin }) {
-    const deadlineMs = context.clock.monotonicMs() + (context.timeoutMs ?? defaultTimeoutMs)
-    const waited = await untilAnswered(context, plugin, deadlineMs)
+    const waited = await untilAnswered(context, plugin, context.timeoutMs ?? defaultTimeoutMs)
     const lines =
       waited.plugin === undefined ? statusLines(waited.daemon, context.clock.nowMs()) : peerLines(waited.plugin)
     context.output.answer(waited, lines)
@@ -34,22 +35,34 @@ export const wait = defineCommand({
 async function untilAnswered(
   context: CommandContext<Waited>,
   plugin: string | undefined,
-  deadlineMs: number,
+  timeoutMs: number,
 ): Promise<Waited> {
+  const deadlineMs = context.clock.monotonicMs() + timeoutMs
+  let hasAnswered = false
   for (;;) {
     const leftMs = Math.max(1, Math.floor(deadlineMs - context.clock.monotonicMs()))
     try {
       const client = await context.connect({ timeoutMs: leftMs })
       const options = { signal: context.signal, timeoutMs: leftMs }
       const daemon = await client.daemon.status({}, options)
+      hasAnswered = true
       if (plugin === undefined) return { daemon }
       return { daemon, plugin: await client.peer.wait({ who: plugin }, options) }
     } catch (error) {
+      if (!(error instanceof MooringError)) throw error
       // A daemon that is restarted meanwhile is waited for again.
-      const isGone = error instanceof MooringError && error.category === 'unavailable'
-      if (!isGone) throw error
-      if (context.clock.monotonicMs() >= deadlineMs)
-        throw new MooringError('timeout', { cause: error, detail: error.message })
+      const isGone = error.category === 'unavailable'
+      if (!isGone && error.code !== 'timeout') throw error
+      if (!isGone || context.clock.monotonicMs() >= deadlineMs) {
+        const within = `within ${formatDuration(timeoutMs)}`
+        throw plugin !== undefined && hasAnswered
+          ? new CommandError('timeout', {
+              detail: `${plugin} did not connect ${within}`,
+              next: 'moor peers',
+              cause: error,
+            })
+          : new CommandError('timeout', { detail: `no daemon answered ${within}`, next: 'moor up', cause: error })
+      }
     }
     await context.sleep(100)
   }

@@ -22,6 +22,7 @@ import {
   parsePeerId,
 } from '../../protocol/index.ts'
 import type { Logger } from '../log.ts'
+import { logArrivals } from './arrivals.ts'
 import type { Link, Session } from './link.ts'
 import type { Links } from './links.ts'
 import { isAddressInUse, type ListenInit, listenAddresses, listenError, sharedPort } from './listen.ts'
@@ -102,6 +103,7 @@ class ListeningNode implements Node {
     this.#init = init
     this.peer = peer
     init.links.onWelcome((session) => this.#onWelcome(session))
+    logArrivals(init)
   }
 
   addresses(): string[] {

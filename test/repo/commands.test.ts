@@ -1,7 +1,11 @@
 import { spawnSync } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
 import { describe, expect, it } from 'vitest'
 import { globalOptions } from '../../daemon/cli/global-options.ts'
+import { commandGroups } from '../../daemon/cli/groups.ts'
 import { commandTable } from '../../daemon/cli/index.ts'
+import { logLevels } from '../../daemon/cli/log-line.ts'
+import { errorCodes, MooringError } from '../../protocol/index.ts'
 import { commandLines, createWorld, localCommands, writeLog } from '../unit/daemon/cli/control-world.ts'
 
 const names = commandTable.map((command) => command.name)
@@ -39,13 +43,98 @@ describe('the tree of commands', () => {
     for (const name of names) expect(help.stdout).toContain(`  ${name.split(' ')[0]} `)
     const wrong = await world.moor(['statsu'])
     expect([wrong.code, wrong.stdout, wrong.stderr]).toEqual([2, '', expect.stringContaining('Did you mean status?')])
+    expect(wrong.stderr).toMatch(/^error usage: unknown command/)
+  })
+
+  it('has a summary for each group, and its help for who mistypes a command of it', async () => {
+    await using world = await createWorld({ isStarted: false })
+    const groups = new Set(names.filter((name) => name.includes(' ')).map((name) => name.split(' ')[0] ?? ''))
+    expect(Object.keys(commandGroups).sort()).toEqual([...groups].sort())
+    const { stdout } = await world.moor(['help'])
+    for (const [group, summary] of Object.entries(commandGroups)) {
+      expect(stdout).toMatch(new RegExp(`^  ${group} +${summary}$`, 'm'))
+      const wrong = await world.moor([group, 'frobnicate'])
+      expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining(`next: moor help ${group}\n`)])
+      expect((await world.moor(['help', group])).stdout).toContain(`${summary}.`)
+    }
+  })
+
+  it('explains the global options once, and gives examples that look like real ones', async () => {
+    await using world = await createWorld({ isStarted: false })
+    const { stdout } = await world.moor(['help'])
+    for (const { name, summary } of globalOptions) {
+      expect(stdout).toContain(`--${name}`)
+      expect(stdout.replace(/\s+/g, ' ')).toContain(summary)
+    }
+    const examples = [...commandTable.flatMap((command) => command.examples), ...stdout.split('\n')]
+    const codes = examples.flatMap((line) => /moor (?:approve|deny) (\S+)/.exec(line)?.[1] ?? [])
+    expect(codes.length).toBeGreaterThan(3)
+    for (const code of codes) expect(code).toMatch(/^[2-9A-HJ-NP-Z]{6}$/)
+  })
+
+  it('refuses help about a command that does not exist, with 2 and the nearest one', async () => {
+    await using world = await createWorld({ isStarted: false })
+    for (const [words, next] of [
+      [['frobnicate'], 'moor help'],
+      [['aprove'], 'moor help approve'],
+      [['block', 'shwo'], 'moor help block show'],
+    ] as const) {
+      const ran = await world.moor(['help', ...words])
+      expect(ran).toMatchObject({ code: 2, stdout: '' })
+      expect(ran.stderr).toMatch(/^error usage: .*there is no command/)
+      expect(ran.stderr).toContain(`next: ${next}\n`)
+    }
+  })
+
+  it('names no stand-in for a command that is at hand', async () => {
+    await using world = await createWorld()
+    const lines = [
+      ['status', '--timeout', 'soon'],
+      ['invite', '--grant', 'ports:provide', '--expires', '5'],
+    ]
+    for (const argv of lines) expect((await world.moor(argv)).stderr).toContain(`next: moor help ${argv[0]}\n`)
+    world.answers.requests = world.answers.requests.map((card) => ({ ...card, digest: 'e'.repeat(64) }))
+    await using refusing = await createWorld({
+      handlers: {
+        'request.approve': () => {
+          throw new MooringError('name-taken')
+        },
+      },
+    })
+    const taken = await refusing.moor(['approve', 'K7WQ2M', '--yes'])
+    expect(taken.stderr).toContain('next: moor approve K7WQ2M --name OTHER\n')
+  })
+
+  it.each(['-V', '--version'])('prints the version for %s, in JSON too, and asks no daemon', async (flag) => {
+    await using world = await createWorld()
+    const { version } = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8'))
+    expect(await world.moor([flag])).toEqual({ code: 0, stdout: `mooring ${version}\n`, stderr: '' })
+    const { stdout } = await world.moor([flag, '--json'])
+    expect(JSON.parse(stdout)).toMatchObject({ v: 1, kind: 'version', data: { version, daemon: null } })
+  })
+
+  it('puts npx before each command that a person is told to type, never before those for a machine', async () => {
+    await using world = await createWorld({ isStarted: false })
+    const call = 'npx moor'
+    expect((await world.moor(['status'], { call })).stderr).toContain('next: npx moor up\n')
+    expect((await world.moor(['statsu'], { call })).stderr).toContain('next: npx moor help\n')
+    expect((await world.moor(['help', 'approve'], { call })).stdout).toContain('  npx moor approve K7WQ2M\n')
+    expect((await world.moor(['approve', '--help'], { call })).stdout).toContain('Usage: npx moor approve [options]')
+    expect((await world.moor(['explain', 'daemon-unreachable'], { call })).stdout).toMatch(/next +npx moor up\n/)
+    expect(JSON.parse((await world.moor(['status', '--json'], { call })).stdout).data.next).toBe('moor up')
+    await world.server.start()
+    const approved = await world.moor(['approve', 'K7WQ2M', '--yes'], { call })
+    expect(approved.stderr).toContain('undo: npx moor revoke weather\n')
+    expect((await world.moor(['requests'], { call })).stderr).toContain('next: npx moor approve K7WQ2M\n')
   })
 
   it('answers a bare call with the status on a terminal, and with usage and 2 without', async () => {
     await using world = await createWorld()
     const onTerminal = await world.moor([], { tty: true, env: { NO_COLOR: '1' } })
     expect(onTerminal).toMatchObject({ code: 0, stdout: expect.stringContaining('pid 4242') })
-    expect(await world.moor([])).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('Usage: moor') })
+    const usage = await world.moor([])
+    expect(usage).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('Usage: moor') })
+    expect(usage.stderr).toContain('Without a command: the status, on a terminal.')
   })
 
   it('colours only for a terminal that wants it', async () => {
@@ -72,8 +161,13 @@ describe.each(byName)('moor %s', (name, command) => {
       expect(example).toContain(`moor ${name}`)
       expect(ran.stdout).toContain(example)
     }
-    for (const argument of command.args) expect(ran.stdout).toContain(`<${argument.name}>`)
+    for (const { name: argument } of command.args)
+      expect(ran.stdout).toMatch(new RegExp(`[<[]${argument}(\\.{3})?[>\\]]`))
     for (const option of [...command.options, ...globalOptions]) expect(ran.stdout).toContain(`--${option.name}`)
+    // Explained once, in the help of everything.
+    for (const { summary } of globalOptions) expect(ran.stdout).not.toContain(summary)
+    expect(ran.stdout.split('\n\n')[1]).toMatch(/\.$/)
+    expect(await world.moor(['help', ...name.split(' ')])).toEqual(ran)
   })
 
   it('understands its own examples', async () => {
@@ -84,8 +178,8 @@ describe.each(byName)('moor %s', (name, command) => {
       const isEndless = words.includes('-f')
       const more = isEndless ? ['--timeout', '1ms'] : []
       const ran = await world.moor([...words.slice(1), ...more], { runDaemon: async () => 0 })
-      // 4: asks a person. 7: expects a key that only the reader has. 124: was told to end.
-      expect([0, 4, 7, 124], example).toContain(ran.code)
+      // 4: asks a person. 6: a daemon runs already. 7: expects a key that only the reader has. 124: was told to end.
+      expect([0, 4, 6, 7, 124], example).toContain(ran.code)
       expect(ran.stderr).not.toContain('error usage')
     }
   })
@@ -121,11 +215,14 @@ describe.each(byName)('moor %s', (name, command) => {
     for (const extra of ['--no-such-flag', 'one-too-many']) {
       const ran = await world.moor([...argv, extra, '--json'])
       expect(ran.code).toBe(2)
-      expect(ran.stderr).toContain(`next: moor help ${name}`)
-      const failure = { v: 1, kind: 'error', data: { code: 'usage', next: `moor help ${name}` } }
+      const next = name === 'help' ? 'moor help' : `moor help ${name}`
+      expect(ran.stderr).toMatch(/^error usage: /)
+      expect(ran.stderr).toContain(`next: ${next}\n`)
+      const failure = { v: 1, kind: 'error', data: { code: 'usage', next } }
       expect(JSON.parse(ran.stdout)).toMatchObject(failure)
     }
-    if (command.args.length > 0) expect((await world.moor(name.split(' '))).code).toBe(2)
+    if (command.args.some(({ isOptional }) => isOptional !== true))
+      expect((await world.moor(name.split(' '))).code).toBe(2)
     expect(world.calls).toEqual([])
   })
 
@@ -152,6 +249,10 @@ describe('Ctrl-C', () => {
     const ran = await world.moor(commandLines[name] ?? [], { signal: AbortSignal.abort() })
     expect(ran.code).toBe(130)
     expect(world.calls).toEqual([])
+    // A stream has no other end: there is nothing to tell.
+    const isStream = commandTable.find((command) => command.name === name)?.isStream === true
+    if (isStream) expect(ran).toMatchObject({ stdout: '', stderr: '' })
+    else expect(ran.stderr).toContain('error cancelled')
   })
 })
 
@@ -165,6 +266,7 @@ describe('completion', () => {
         expect(stdout, name).toContain(shell === 'fish' ? `-l ${option.name} ` : `--${option.name}`)
       }
     }
+    for (const value of ['daemon-unreachable', 'trace', 'fish']) expect(stdout).toContain(value)
   })
 
   it.skipIf(spawnSync('bash', ['--version']).status !== 0)('works in bash', async () => {
@@ -179,9 +281,44 @@ describe('completion', () => {
       return ran.stdout.trim().split('\n')
     }
     expect(complete('app')).toEqual(['approve'])
+    expect(complete('hel')).toEqual(['help'])
     expect(complete('block')).toEqual(['blocks', 'block'])
-    expect(complete('block', '')).toEqual(['show', 'watch'])
-    expect(complete('approve', '7f3k', '--ex')).toEqual(['--expect-key'])
+    expect(complete('block', '')).toEqual(expect.arrayContaining(['show', 'watch']))
+    expect(complete('approve', 'K7WQ2M', '--ex')).toEqual(['--expect-key'])
     expect(complete('blocks', '--js')).toEqual(['--json'])
+    expect(complete('help', 'bl')).toEqual(['blocks', 'block'])
+    expect(complete('explain', 'daemon-')).toEqual(['daemon-unreachable', 'daemon-stopping'])
+    expect(complete('completion', '')).toEqual(expect.arrayContaining(['bash', 'zsh', 'fish']))
+    expect(complete('logs', '--level', '')).toEqual([...logLevels])
+    expect(complete('--timeout', '5s', 'stat')).toEqual(['status'])
+    expect(complete('approve', 'K7WQ2M', '--name', '')).toEqual([''])
+  })
+
+  it.skipIf(spawnSync('zsh', ['--version']).status !== 0)('works in zsh', async () => {
+    await using world = await createWorld({ isStarted: false })
+    const { stdout } = await world.moor(['completion', 'zsh'])
+    // The shell's own function is replaced: what it is given is what it would offer.
+    const offered = (...words: string[]): string[] => {
+      const list = ['moor', ...words].map((word) => `'${word}'`).join(' ')
+      const script = [
+        'compdef() { :; }; _default() { :; }',
+        `_describe() { [[ "$1" == -o ]] && return; print -l -- "\${(@P)2}"; }`,
+        stdout.replace(/\nif \[ "\$funcstack[^\n]*\n$/, ''),
+        `words=(${list}); CURRENT=$#words; _moor`,
+      ].join('\n')
+      const ran = spawnSync('zsh', ['-f', '-c', script], { encoding: 'utf8' })
+      expect(ran.stderr).toBe('')
+      return ran.stdout
+        .split('\n')
+        .flatMap((line) => line.split(':', 1))
+        .filter((word) => word !== '')
+    }
+    expect(offered('')).toEqual(expect.arrayContaining(['up', 'approve', 'block', 'help']))
+    expect(offered('block', '')).toEqual(['show', 'watch'])
+    expect(offered('help', '')).toEqual(expect.arrayContaining(['up', 'block']))
+    expect(offered('explain', '')).toEqual([...errorCodes])
+    expect(offered('logs', '--level', '')).toEqual([...logLevels])
+    expect(offered('--timeout', '5s', '')).toContain('status')
+    expect(offered('approve', 'K7WQ2M', '')).toEqual([])
   })
 })

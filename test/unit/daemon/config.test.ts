@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { parseConfig, readConfig } from '../../../daemon/config.ts'
+import { configTable, parseConfig, readConfig } from '../../../daemon/config.ts'
 import { MooringError } from '../../../protocol/errors.ts'
 
 const file = '/etc/moor/config.toml'
@@ -107,5 +107,21 @@ describe('configuration', () => {
     expect((await readConfig(path, {})).config.listen.port).toBe(1234)
     expect(await readFile(path, 'utf8')).toBe('# mine\n[listen]\nport = 1234\n')
     await expect(readConfig(folder, {})).rejects.toMatchObject({ code: 'config-invalid' })
+  })
+
+  it('is documented: every key, its variable, its default, and nothing else', async () => {
+    const text = await readFile(new URL('../../../daemon/README.md', import.meta.url), 'utf8')
+    const rows = text.split('\n').filter((line) => line.startsWith('| `') && line.includes('MOORING_'))
+    const expected = Object.entries(configTable).flatMap(([section, keys]) =>
+      Object.entries(keys).map(
+        ([name, row]) =>
+          `| \`${section}.${name}\` | \`MOORING_${section}_${name}\` | \`${JSON.stringify(row.default)}\` | ${row.summary} |`,
+      ),
+    )
+    const asWritten = expected.map((row) => row.replace(/MOORING_\w+/, (variable) => variable.toUpperCase()))
+    expect(rows).toEqual(asWritten)
+    // The variable of each row is the one that is read.
+    const [, port] = /`(MOORING_LISTEN_PORT)`/.exec(text) ?? []
+    expect(read(undefined, { [port ?? '']: '5001' }).config.listen.port).toBe(5001)
   })
 })

@@ -77,7 +77,7 @@ export function answers(): Answers {
     },
     requests: [
       {
-        code: '7f3k',
+        code: 'K7WQ2M',
         digest: 'd'.repeat(64),
         state: 'pending',
         peer: peerB,
@@ -186,7 +186,8 @@ export interface RunOptions {
   readonly signal?: AbortSignal
   readonly canSignal?: (pid: number) => boolean
   readonly launch?: Parameters<typeof runCli>[0]['launch']
-  readonly runDaemon?: () => Promise<number>
+  readonly runDaemon?: Parameters<typeof runCli>[0]['runDaemon']
+  readonly call?: string
 }
 
 export interface ControlWorld extends AsyncDisposable {
@@ -206,12 +207,14 @@ export const commandLines: Readonly<Record<string, readonly string[]>> = {
   status: ['status'],
   wait: ['wait', '--plugin', 'weather'],
   requests: ['requests'],
-  approve: ['approve', '7f3k', '--yes'],
-  deny: ['deny', '7f3k'],
+  approve: ['approve', 'K7WQ2M', '--yes'],
+  deny: ['deny', 'K7WQ2M'],
   peers: ['peers'],
   narrow: ['narrow', 'weather', '--grant', 'blocks:read:space:home/weather'],
   revoke: ['revoke', 'weather'],
   invite: ['invite', '--grant', 'blocks:read:space:home/*'],
+  ticket: ['ticket'],
+  grants: ['grants'],
   blocks: ['blocks'],
   'block show': ['block', 'show', 'space:home/notes'],
   'block watch': ['block', 'watch', 'space:home/notes'],
@@ -221,10 +224,20 @@ export const commandLines: Readonly<Record<string, readonly string[]>> = {
   commands: ['commands'],
   completion: ['completion', 'bash'],
   version: ['version'],
+  help: ['help', 'approve'],
 }
 
 /** Those that work without a daemon. */
-export const localCommands: readonly string[] = ['logs', 'paths', 'explain', 'commands', 'completion', 'version']
+export const localCommands: readonly string[] = [
+  'grants',
+  'logs',
+  'paths',
+  'explain',
+  'commands',
+  'completion',
+  'version',
+  'help',
+]
 
 export interface WorldInit {
   /** @default true */
@@ -286,6 +299,7 @@ async function run(home: string, argv: readonly string[], options: RunOptions): 
     ...(options.confirm === undefined ? {} : { confirm: options.confirm }),
     ...(options.launch === undefined ? {} : { launch: options.launch }),
     ...(options.runDaemon === undefined ? {} : { runDaemon: options.runDaemon }),
+    ...(options.call === undefined ? {} : { call: options.call }),
   })
   stderr.end()
   return { code, stdout: written.stdout, stderr: written.stderr }

@@ -21,7 +21,7 @@ async function plant(world: ControlWorld, text: string): Promise<void> {
   state.status = {
     ...fresh.status,
     version: short,
-    addresses: [cut(text, 256), cut(text, 100)],
+    addresses: [cut(text, 256), cut(text, 100), ...fresh.status.addresses],
     stateDir: text.toWellFormed(),
   }
   state.requests = fresh.requests.map((card) => ({
@@ -45,6 +45,8 @@ async function plant(world: ControlWorld, text: string): Promise<void> {
   await writeLog(world.places, [
     { time: text, level: 'warn', sub: text, msg: text, [text]: text, nested: { [text]: [text] } },
     { time: '2025-01-01T00:00:00.000Z', level: 'info', sub: 'plugin', plugin: text, peer: peerB, msg: text },
+    { time: '2025-01-01T00:00:00.000Z', level: 'info', sub: 'net', name: text, peer: peerB, msg: text },
+    { time: '2025-01-01T00:00:00.000Z', level: 'error', sub: 'net', peer: text, err: { message: text, stack: text } },
     { time: '2025-01-01T00:00:00.000Z', level: 'info', sub: 'plugin', plugin: 'weather', peer: text, msg: text },
     text.replaceAll('\n', ' '),
   ])
@@ -140,8 +142,8 @@ describe('names that are no names', () => {
       for (const argv of [
         ['peers'],
         ['requests'],
-        ['approve', '7f3k', '--yes'],
-        ['deny', '7f3k'],
+        ['approve', 'K7WQ2M', '--yes'],
+        ['deny', 'K7WQ2M'],
         ['revoke', 'weather'],
       ]) {
         const ran = await world.moor(argv)

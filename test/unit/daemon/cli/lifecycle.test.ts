@@ -9,7 +9,9 @@ import { isProcessAlive } from '../../../../daemon/cli/process-alive.ts'
 import { keyOf } from '../../../../daemon/cli/sanitize.ts'
 import { systemClock } from '../../../../daemon/system-clock.ts'
 import { MooringError, placesFrom } from '../../../../protocol/index.ts'
-import { createWorld, peerA } from './control-world.ts'
+import { createWorld, peerA, type RunOptions } from './control-world.ts'
+
+type RunDaemon = NonNullable<RunOptions['runDaemon']>
 
 const neverLaunch = async (): Promise<void> => {
   throw new Error('a daemon was started')
@@ -25,6 +27,41 @@ describe('moor up', () => {
     expect(ran.stdout).toContain('/ip4/127.0.0.1/udp/4410/quic-v1')
     expect(ran.stdout).toContain('/home/ann/.local/state/mooring')
     expect(ran.stderr).toContain('next: moor requests')
+    expect(ran.stdout).toMatch(/^mooring 0\.1\.0 {2}first start: new identity\n/)
+  })
+
+  it('says that the identity is new only when it made it', async () => {
+    await using world = await createWorld({ isStarted: false })
+    world.answers.status = { ...world.answers.status, firstStart: false }
+    const started = await world.moor(['up'], { launch: () => world.server.start() })
+    expect(started.stdout).toMatch(/^mooring 0\.1\.0\n/)
+    world.answers.status = { ...world.answers.status, firstStart: true }
+    const found = await world.moor(['up'], { launch: neverLaunch })
+    expect(found.stdout).toMatch(/^mooring 0\.1\.0 {2}already running\n/)
+    for (const command of ['status', 'wait']) {
+      expect((await world.moor([command])).stdout).toMatch(/^mooring 0\.1\.0\n/)
+    }
+  })
+
+  it('tells an empty daemon’s operator to start a plugin first', async () => {
+    await using world = await createWorld()
+    world.answers.status = { ...world.answers.status, requests: 0, plugins: { approved: 0, live: 0 } }
+    const { stderr } = await world.moor(['up'])
+    expect(stderr).toMatch(/next: start a plugin, then moor requests .*moor invite/)
+  })
+
+  it('passes warnings about the configuration on', async () => {
+    await using world = await createWorld({ isStarted: false })
+    const ran = await world.moor(['up'], {
+      launch: async ({ onWarning }) => {
+        await world.server.start()
+        onWarning?.('unknown key listen.prot\u001b[2J')
+      },
+    })
+    expect(ran).toMatchObject({
+      code: 0,
+      stderr: expect.stringContaining('warning: unknown key listen.prot\\u{1b}[2J\n'),
+    })
   })
 
   it('shows the same card when it runs already, and starts nothing', async () => {
@@ -66,6 +103,50 @@ describe('moor up', () => {
   it('runs in the foreground and ends with the daemon’s exit code', async () => {
     await using world = await createWorld({ isStarted: false })
     expect((await world.moor(['up', '--foreground'], { runDaemon: async () => 6 })).code).toBe(6)
+  })
+
+  it('refuses the foreground when one runs already, in one sentence', async () => {
+    await using world = await createWorld()
+    const ran = await world.moor(['up', '--foreground'], { runDaemon: async () => 0 })
+    expect(ran).toEqual({
+      code: 6,
+      stdout: '',
+      stderr: 'error state-in-use: Another daemon uses this state directory. (pid 4242)\nnext: moor down\n',
+    })
+  })
+
+  it('tells a failure of the daemon in the foreground once, with a next step', async () => {
+    await using world = await createWorld({ isStarted: false })
+    const runDaemon = async (): Promise<number> => {
+      throw new MooringError('address-in-use', { detail: 'port 4410' })
+    }
+    const ran = await world.moor(['up', '--foreground', '--json'], { runDaemon })
+    expect(ran.code).toBe(6)
+    expect(JSON.parse(ran.stdout)).toMatchObject({ kind: 'error', data: { code: 'address-in-use' } })
+  })
+
+  it('shows the log of the foreground to a person on a terminal, and leaves it as it is elsewhere', async () => {
+    await using world = await createWorld({ isStarted: false })
+    const error = { type: 'MooringError', code: 'address-in-use', message: 'The port is taken.', stack: 'at secret' }
+    const written = { level: 'error', time: '2025-01-01T00:00:00.000Z', sub: 'daemon', msg: 'no start', err: error }
+    const seen: boolean[] = []
+    const runDaemon: RunDaemon = async ({ writeLog, onReady }) => {
+      seen.push(writeLog !== undefined)
+      writeLog?.(`${JSON.stringify(written)}\n`)
+      onReady('0.1.0')
+      return 0
+    }
+    const onTerminal = await world.moor(['up', '--foreground'], { runDaemon, tty: true, call: 'npx moor' })
+    expect(onTerminal.stderr).toBe(
+      [
+        '2025-01-01T00:00:00.000Z  error  daemon  no start  err=The port is taken.',
+        'mooring 0.1.0 runs until Ctrl-C; in another terminal: npx moor status',
+        '',
+      ].join('\n'),
+    )
+    await world.moor(['up', '--foreground'], { runDaemon })
+    await world.moor(['up', '--foreground', '--json'], { runDaemon, tty: true })
+    expect(seen).toEqual([true, false, false])
   })
 })
 
@@ -114,7 +195,9 @@ describe('moor wait', () => {
 
   it('ends with 124 after its time, and with 130 at Ctrl-C', async () => {
     await using world = await createWorld({ isStarted: false })
-    expect((await world.moor(['wait', '--timeout', '1ms'])).code).toBe(124)
+    const ran = await world.moor(['wait', '--plugin', 'weather', '--timeout', '1ms'])
+    expect([ran.code, ran.stderr]).toEqual([124, expect.stringContaining('no daemon answered within 1ms')])
+    expect(ran.stderr).toContain('next: moor up\n')
     const interrupt = new AbortController()
     const waiting = world.moor(['wait'], { signal: interrupt.signal })
     interrupt.abort()
@@ -123,7 +206,9 @@ describe('moor wait', () => {
 
   it('waits for a plugin, and gives up when it does not come', async () => {
     await using world = await createWorld({ handlers: { 'peer.wait': () => new Promise(() => {}) } })
-    expect((await world.moor(['wait', '--plugin', 'weather', '--timeout', '20ms'])).code).toBe(124)
+    const ran = await world.moor(['wait', '--plugin', 'weather', '--timeout', '20ms'])
+    expect([ran.code, ran.stderr]).toEqual([124, expect.stringContaining('weather did not connect within 20ms')])
+    expect(ran.stderr).toContain('next: moor peers\n')
   })
 })
 
@@ -187,6 +272,13 @@ describe('starting in the background', () => {
     await daemon.run()
     expect(await daemon.isAlive()).toBe(true)
     await expect.poll(() => readFile(daemon.places.logFile, 'utf8')).toBe('to the log\n')
+  })
+
+  it('passes on what the daemon warns of', async () => {
+    const daemon = await script(`process.send({ kind: 'ready', warnings: ['one', 'two'] }); ${stay}`)
+    const warnings: string[] = []
+    await daemon.run({ onWarning: (text) => warnings.push(text) })
+    expect(warnings).toEqual(['one', 'two'])
   })
 
   it('fails with the code that the daemon reports', async () => {

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { appendFile, copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { appendFile, copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -16,8 +16,8 @@ async function home(): Promise<string> {
   return folder
 }
 
-async function start(argv: readonly string[], folder: string) {
-  const child = spawn(process.execPath, argv, { env: { PATH: process.env.PATH, MOORING_HOME: folder } })
+async function start(argv: readonly string[], folder: string, env: Record<string, string> = {}) {
+  const child = spawn(process.execPath, argv, { env: { PATH: process.env.PATH, MOORING_HOME: folder, ...env } })
   onTestFinished(() => void child.kill('SIGKILL'))
   const written = { stdout: '', stderr: '' }
   child.stdout.on('data', (data) => (written.stdout += data))
@@ -39,6 +39,34 @@ describe('bin/moor.js', () => {
     expect(await ended).toMatchObject({ code: 3, stdout: '' })
   })
 
+  it('puts npx before its hints in a clone, unless it was called by a name that the shell knows', async () => {
+    const folder = await home()
+    const next = async (script: string, env: Record<string, string> = {}): Promise<string> =>
+      /next: (.*)/.exec((await (await start([script, 'status'], folder, env)).ended).stderr)?.[1] ?? ''
+    expect(await next(bin)).toBe('npx moor up')
+    await symlink(bin, join(folder, 'moor'))
+    expect(await next(join(folder, 'moor'))).toBe('moor up')
+    expect(await next(join(folder, 'moor'), { npm_command: 'exec' })).toBe('npx moor up')
+  })
+
+  it('runs the daemon in the foreground until Ctrl-C, and only one of them', async () => {
+    const folder = await home()
+    const env = { MOORING_LISTEN_PORT: '0' }
+    const first = await start([bin, 'up', '--foreground'], folder, env)
+    await expect.poll(() => first.written.stderr, { timeout: 20_000 }).toContain('runs until Ctrl-C')
+    // Not a terminal: the log is for a machine.
+    const lines = first.written.stderr.split('\n').filter((line) => line.startsWith('{'))
+    expect(lines.map((line) => JSON.parse(line).msg)).toContain('the daemon is ready')
+    const second = await (await start([bin, 'up', '--foreground'], folder, env)).ended
+    expect(second).toMatchObject({
+      code: 6,
+      stdout: '',
+      stderr: expect.stringMatching(/^error state-in-use: .*\nnext: .*\n$/),
+    })
+    first.child.kill('SIGINT')
+    expect((await first.ended).code).toBe(0)
+  })
+
   it('follows a log until Ctrl-C, and ends with 130', async () => {
     const folder = await home()
     await writeFile(join(folder, 'daemon.log'), 'hello\n')
@@ -47,7 +75,7 @@ describe('bin/moor.js', () => {
     await appendFile(join(folder, 'daemon.log'), 'added\n')
     await expect.poll(() => written.stdout, { timeout: 10_000 }).toBe('hello\nadded\n')
     child.kill('SIGINT')
-    expect(await ended).toMatchObject({ code: 130, stderr: expect.stringContaining('error cancelled') })
+    expect(await ended).toMatchObject({ code: 130, stderr: '' })
   })
 
   it('ends quietly when the reader of its output leaves', async () => {

@@ -2,8 +2,8 @@ import { appendFile, rename, truncate, writeFile } from 'node:fs/promises'
 import { describe, expect, it } from 'vitest'
 import { LogFile } from '../../../../daemon/cli/log-file.ts'
 import { keyOf } from '../../../../daemon/cli/sanitize.ts'
-import type { BlockAddress, ChangeHash } from '../../../../protocol/index.ts'
-import { answers, createWorld, peerB, writeLog } from './control-world.ts'
+import { type BlockAddress, type ChangeHash, fingerprintWords } from '../../../../protocol/index.ts'
+import { answers, createWorld, peerA, peerB, writeLog } from './control-world.ts'
 
 const at = '2025-01-01T00:00:00.000Z'
 const line = (msg: string, more: object = {}) => ({ level: 'info', time: at, sub: 'net', msg, ...more })
@@ -40,6 +40,69 @@ describe('moor logs', () => {
       expect((await world.moor(['logs', '--plugin', who])).stdout).toMatch(/^[^\n]*three\n$/)
     expect((await world.moor(['logs', '--level', 'loud'])).code).toBe(2)
     expect((await world.moor(['logs', '-n', '-1'])).code).toBe(2)
+  })
+
+  it('shows who a line of the daemon is about, with the key', async () => {
+    await using world = await createWorld({ isStarted: false })
+    await writeLog(world.places, [
+      line('a plugin connected', { name: 'weather', peer: peerB }),
+      line('a stream ended', { peer: peerB }),
+    ])
+    expect((await world.moor(['logs'])).stdout).toBe(
+      [
+        `${at}  info   net  a plugin connected  weather (${keyOf(peerB)})`,
+        `${at}  info   net  a stream ended  ${keyOf(peerB)}`,
+        '',
+      ].join('\n'),
+    )
+  })
+
+  it('shows an error with a code as its sentence, and any other with its place', async () => {
+    await using world = await createWorld({ isStarted: false })
+    const stack = 'Error: broken\n    at work (file.ts:1:2)\n    at more (file.ts:3:4)'
+    await writeLog(world.places, [
+      line('one', { err: { code: 'storage-full', message: 'The disk is full.', stack } }),
+      line('two', { err: { message: 'broken', stack } }),
+      line('three', { err: 'a text' }),
+    ])
+    const { stdout } = await world.moor(['logs'])
+    expect(stdout.split('\n').map((text) => text.split('  err=')[1])).toEqual([
+      'The disk is full.',
+      'broken at work (file.ts:1:2)',
+      'a text',
+      undefined,
+    ])
+  })
+
+  it('finds what is about a plugin by name, id and words, also where only its key is named', async () => {
+    await using world = await createWorld({ isStarted: false })
+    await writeLog(world.places, [
+      line('one', { name: 'weather', peer: peerB }),
+      line('two', { plugin: 'weather', peer: peerB }),
+      line('three', { peer: peerB }),
+      line('four', { name: 'other', peer: peerA }),
+      line('five', { name: 'other', peer: peerB }),
+      line('six'),
+    ])
+    for (const who of ['weather', peerB, fingerprintWords(peerB)]) {
+      const { stdout, stderr } = await world.moor(['logs', '--plugin', who, '--json'])
+      const texts = stdout
+        .trimEnd()
+        .split('\n')
+        .map((text) => JSON.parse(text).data.text)
+      expect([texts, stderr], who).toEqual([['one', 'two', 'three', 'five'], ''])
+    }
+  })
+
+  it('says when no line is about the plugin, and which one may be meant', async () => {
+    await using world = await createWorld({ isStarted: false })
+    await writeLog(world.places, [line('one', { name: 'weather', peer: peerB })])
+    expect(await world.moor(['logs', '--plugin', 'wether'])).toEqual({
+      code: 0,
+      stdout: '',
+      stderr: 'no line of the log is about wether; did you mean weather?\n',
+    })
+    expect((await world.moor(['logs', '--plugin', 'weather', '--level', 'error'])).stderr).toBe('')
   })
 
   it('says that there is no log yet', async () => {
