@@ -31,7 +31,9 @@ for (let n = 0; n < count; n++) {
   for (const line of run.lines) console.log(line)
   if (problems.length === 0) continue
   failed++
-  console.error(`seed ${seed} failed (${[...run.counts.keys()].filter((what) => situations.some((each) => each === what)).join(', ')})\n${problems.map((problem) => `  ${problem}`).join('\n')}\n  ${replayCommand(seed)}`)
+  console.error(
+    `seed ${seed} failed (${[...run.counts.keys()].filter((what) => situations.some((each) => each === what)).join(', ')})\n${problems.map((problem) => `  ${problem}`).join('\n')}\n  ${replayCommand(seed)}`,
+  )
 }
 
 console.log(`${count} schedules, ${failed} failed`)

@@ -38,15 +38,16 @@ export class Blocks {
     page: { after: string; limit: number },
     mayRead: (row: BlockRow) => boolean,
   ): { blocks: Summary[]; more: boolean } {
-    const rows = this.#components.log.index.live().filter((row) => row.address > page.after && mayRead(row))
-    let count = 0
+    const blocks: Summary[] = []
     let bytes = 0
-    for (const { meta } of rows.slice(0, page.limit)) {
-      bytes += Buffer.byteLength(meta.description ?? '')
-      if (bytes > listBytes) break
-      count++
+    // In order from where the page begins: what comes behind it is not looked at.
+    for (const row of this.#components.log.index.after(page.after)) {
+      if (!mayRead(row)) continue
+      bytes += Buffer.byteLength(row.meta.description ?? '')
+      if (blocks.length === page.limit || bytes > listBytes) return { blocks, more: true }
+      blocks.push(summaryOf(row))
     }
-    return { blocks: rows.slice(0, count).map(summaryOf), more: rows.length > count }
+    return { blocks, more: false }
   }
 
   /** @throws `block-not-found`, `view-failed` */

@@ -14,17 +14,22 @@ export interface BlockEvent {
 export class BlockIndex {
   readonly #byId = new Map<BlockId, BlockRow>()
   readonly #live = new Map<BlockAddress, BlockId>()
+  /** The live addresses in order: sorting them for each question would cost everyone else their turn. */
+  #sorted: BlockAddress[] = []
+  /** The newest generation of each address, deleted or not. */
+  readonly #generations = new Map<BlockAddress, number>()
   readonly #owned = new Map<PeerId, number>()
   /** Ascending by seq. */
-  readonly #events: BlockEvent[] = []
+  #events: BlockEvent[] = []
 
   load(rows: readonly BlockRow[]): void {
     for (const row of rows) this.#index(row)
+    this.#sorted = [...this.#live.keys()].sort()
     const events = rows.flatMap((row): BlockEvent[] => [
       { seq: row.createdSeq, kind: 'created', block: row.id },
       ...(row.deletedSeq === 0 ? [] : [{ seq: row.deletedSeq, kind: 'deleted', block: row.id } as const]),
     ])
-    this.#events.push(...events.sort((a, b) => a.seq - b.seq))
+    this.#events = events.sort((a, b) => a.seq - b.seq)
   }
 
   byId(id: BlockId): BlockRow | undefined {
@@ -37,9 +42,40 @@ export class BlockIndex {
     return id === undefined ? undefined : this.#byId.get(id)
   }
 
+  /** The newest generation that an address ever had; 0 for one that was never used. */
+  generationOf(address: BlockAddress): number {
+    return this.#generations.get(address) ?? 0
+  }
+
   /** Live blocks in the order of their addresses. */
   live(): BlockRow[] {
-    return [...this.#live.keys()].sort().flatMap((address) => this.at(address) ?? [])
+    return this.#sorted.flatMap((address) => this.at(address) ?? [])
+  }
+
+  /** Live blocks behind an address, in order; the index must not change meanwhile. */
+  *after(address: string): Generator<BlockRow, void, undefined> {
+    for (let index = this.#placeOf(address); index < this.#sorted.length; index++) {
+      const next = this.#sorted[index]
+      const row = next === undefined || next === address ? undefined : this.at(next)
+      if (row !== undefined) yield row
+    }
+  }
+
+  /** Live blocks that a pattern covers, in order. */
+  matching(pattern: string): BlockRow[] {
+    const star = pattern.indexOf('*')
+    const exact = this.at(pattern as BlockAddress)
+    if (star < 0) return exact === undefined ? [] : [exact]
+    // The star stands for all that is left, so a common beginning decides.
+    const prefix = pattern.slice(0, star)
+    const found: BlockRow[] = []
+    for (let index = this.#placeOf(prefix); index < this.#sorted.length; index++) {
+      const address = this.#sorted[index]
+      if (address === undefined || !address.startsWith(prefix)) break
+      const row = this.at(address)
+      if (row !== undefined) found.push(row)
+    }
+    return found
   }
 
   /** Blocks that a peer made, deleted generations included: making and deleting is not free. */
@@ -71,6 +107,7 @@ export class BlockIndex {
 
   created(row: BlockRow): void {
     this.#index(row)
+    this.#sorted.splice(this.#placeOf(row.address), 0, row.address)
     this.#events.push({ seq: row.createdSeq, kind: 'created', block: row.id })
   }
 
@@ -78,7 +115,10 @@ export class BlockIndex {
     const row = this.#byId.get(id)
     if (row === undefined) return
     this.#byId.set(id, { ...row, deletedSeq: seq })
-    if (this.#live.get(row.address) === id) this.#live.delete(row.address)
+    if (this.#live.get(row.address) === id) {
+      this.#live.delete(row.address)
+      this.#sorted.splice(this.#placeOf(row.address), 1)
+    }
     this.#events.push({ seq, kind: 'deleted', block: id })
   }
 
@@ -99,9 +139,22 @@ export class BlockIndex {
     })
   }
 
+  /** Where an address is in the order, or would be. */
+  #placeOf(address: string): number {
+    let low = 0
+    let high = this.#sorted.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if ((this.#sorted[middle] ?? '') < address) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+
   #index(row: BlockRow): void {
     if (!this.#byId.has(row.id)) this.#owned.set(row.owner, this.ownedBy(row.owner) + 1)
     this.#byId.set(row.id, row)
+    this.#generations.set(row.address, Math.max(this.generationOf(row.address), row.generation))
     if (row.deletedSeq === 0) this.#live.set(row.address, row.id)
   }
 }

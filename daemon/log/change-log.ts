@@ -42,9 +42,13 @@ export interface CreateBlock {
 export class ChangeLog {
   readonly index: BlockIndex
   readonly watcherComponents: WatcherComponents
+  /** How to end the sync stream of each replica that has one, by peer and replica. */
+  readonly streams = new Map<string, (reason: MooringError) => void>()
   readonly #init: ChangeLogInit
   readonly #committer: Committer
   readonly #ingest: Ingest
+  /** Blocks that a peer is making: in no row yet, and counted like those that are. */
+  readonly #creating = new Map<PeerId, number>()
 
   constructor(init: ChangeLogInit, state: { rows: readonly BlockRow[]; epochs: readonly Epoch[]; lastSeq: number }) {
     this.#init = init
@@ -58,7 +62,7 @@ export class ChangeLog {
     this.#committer = committer
     this.#ingest = new Ingest({ self, index, ledgers, committer, clock })
     const reader = new LogReader(storage, new Authors(self, () => init.peers()))
-    this.watcherComponents = { index, ring, reader, committer, epochs: state.epochs, clock }
+    this.watcherComponents = { self, index, ring, reader, committer, epochs: state.epochs, clock }
   }
 
   /** The log may be read up to here. */
@@ -77,14 +81,24 @@ export class ChangeLog {
       if (existing.schema !== schema.name) throw new MooringError('address-taken', { detail: existing.schema })
       return existing
     }
-    if (this.index.ownedBy(origin.peer) >= limits.maxBlocksPerPeer) {
+    const creating = this.#creating.get(origin.peer) ?? 0
+    if (this.index.ownedBy(origin.peer) + creating >= limits.maxBlocksPerPeer) {
       throw new MooringError('quota-exceeded', { detail: 'maxBlocksPerPeer' })
     }
+    this.#creating.set(origin.peer, creating + 1)
+    try {
+      return await this.#make({ origin, grantVersion, scope, label, meta, schema })
+    } finally {
+      const left = (this.#creating.get(origin.peer) ?? 1) - 1
+      if (left > 0) this.#creating.set(origin.peer, left)
+      else this.#creating.delete(origin.peer)
+    }
+  }
+
+  async #make({ schema, ...block }: CreateBlock): Promise<BlockRow> {
     const atMs = this.#init.clock.nowMs()
     const initial = { ...schema.initial, signature: new Uint8Array() }
-    const [outcome] = await this.#committer.submit([
-      { kind: 'create', origin, grantVersion, scope, label, schema: schema.name, meta, atMs, initial },
-    ])
+    const [outcome] = await this.#committer.submit([{ kind: 'create', ...block, schema: schema.name, atMs, initial }])
     if (outcome?.kind === 'refused') throw new MooringError(outcome.code)
     const row = outcome?.block
     if (row === undefined) throw new MooringError('internal', { detail: 'a create without a block' })

@@ -116,7 +116,7 @@ export class Committer {
     let current: LogEntry | undefined
     const close = (): void => {
       if (current?.kind === 'change' && items.length > 0) {
-        groups.push(new LogGroup(current.block, current.origin, items, [...tips.values()]))
+        groups.push(new LogGroup(current.block, current.origin, items, [...tips.values()]).owned())
       }
       items = []
       tips = new Map()

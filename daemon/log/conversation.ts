@@ -39,8 +39,22 @@ export interface ConversationInit {
 /** Runs until the stream or the session ends; never throws. */
 export async function serveSync(log: ChangeLog, init: ConversationInit): Promise<void> {
   const conversation = new Conversation(log, init)
-  await conversation.run()
+  const replica = `${init.peer} ${init.replica}`
+  // One stream for a replica: each costs memory and a reader of the log, and one connection has many streams.
+  log.streams.get(replica)?.(new MooringError('superseded'))
+  const end = (reason: MooringError): void => conversation.end(reason)
+  log.streams.set(replica, end)
+  try {
+    await conversation.run()
+  } finally {
+    if (log.streams.get(replica) === end) log.streams.delete(replica)
+  }
 }
+
+/** Frames of one stream on their way to the store: what waits there waits before everyone else's. */
+const maxFramesInFlight = 64
+/** Complaints of one stream that reach the log of the daemon. */
+const maxPoisonLines = 10
 
 class Conversation {
   readonly #log: ChangeLog
@@ -49,6 +63,8 @@ class Conversation {
   readonly #ended = new AbortController()
   readonly #watcher: Watcher
   #unstoredBytes = 0
+  #framesInFlight = 0
+  #poisonLines = 0
   #roomWaiter: (() => void) | undefined
 
   constructor(log: ChangeLog, init: ConversationInit) {
@@ -94,6 +110,15 @@ class Conversation {
     }
   }
 
+  /** Ends it from this side. */
+  end(reason: MooringError): void {
+    this.#fail(reason)
+  }
+
+  get #isFull(): boolean {
+    return this.#unstoredBytes > limits.creditBytes || this.#framesInFlight >= maxFramesInFlight
+  }
+
   async #read(): Promise<void> {
     while (!this.#ended.signal.aborted) {
       const bytes = await this.#init.channel.next()
@@ -102,7 +127,7 @@ class Conversation {
       this.#apply(this.#session.receive(frame))
       // Returned when the frame leaves the receive buffer, which is now; that it is durable is what `ack` says.
       if (frame.t === 'delta') this.#apply(this.#session.consumed(frame.run.byteLength))
-      while (this.#unstoredBytes > limits.creditBytes && !this.#ended.signal.aborted) {
+      while (this.#isFull && !this.#ended.signal.aborted) {
         await new Promise<void>((resolve) => {
           this.#roomWaiter = resolve
         })
@@ -152,6 +177,7 @@ class Conversation {
           this.#submit(effect).catch((error) => this.#fail(error))
           break
         case 'poison':
+          if (++this.#poisonLines > maxPoisonLines) break
           this.#init.log.warn(
             { peer: this.#init.peer, block: effect.block, hash: effect.hash },
             'a plugin cannot take a change',
@@ -230,8 +256,10 @@ class Conversation {
   async #submit(effect: Extract<ListenerEffect, { do: 'submit' }>): Promise<void> {
     const bytes = effect.chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0)
     this.#unstoredBytes += bytes
+    this.#framesInFlight++
     const settlements = await this.#store(effect)
     this.#unstoredBytes -= bytes
+    this.#framesInFlight--
     this.#room()
     if (!this.#ended.signal.aborted) this.#apply(this.#session.settle(effect.first, settlements))
   }
@@ -242,13 +270,15 @@ class Conversation {
     const row = this.#log.index.byId(effect.block)
     if (row === undefined) return refuse(new MooringError('block-deleted'))
     const { grants, grantVersion } = this.#init.grants()
+    const origin = { peer: this.#init.peer, replica: this.#init.replica }
+    const submission = { origin, grantVersion, block: row.id, chunks: effect.chunks, tips: effect.tips }
     if (!allows(grants, { area: 'blocks', right: 'write', subject: row.address })) {
-      return refuse(new MooringError('grant-missing', { detail: `blocks:write:${row.address}` }))
+      const refusal = new MooringError('grant-missing', { detail: `blocks:write:${row.address}` })
+      return this.#log.submit({ ...submission, refusal })
     }
     // Before the store, so that the fan-out of the commit finds it: nothing is echoed to its sender.
     for (const tip of effect.tips) this.#watcher.submitted(row.id, tip.actor, tip.seq)
-    const origin = { peer: this.#init.peer, replica: this.#init.replica }
-    return this.#log.submit({ origin, grantVersion, block: row.id, chunks: effect.chunks, tips: effect.tips })
+    return this.#log.submit(submission)
   }
 }
 

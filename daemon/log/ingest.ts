@@ -4,7 +4,7 @@
  */
 
 import { MooringError } from '../../protocol/errors.ts'
-import type { PeerId } from '../../protocol/ids.ts'
+import type { ActorId, PeerId } from '../../protocol/ids.ts'
 import type { Clock } from '../../protocol/index.ts'
 import { limits } from '../../protocol/limits.ts'
 import {
@@ -20,7 +20,7 @@ import {
 import type { BlockRow, ChangeEntry, Origin } from '../storage/storage.ts'
 import type { BlockIndex } from './block-index.ts'
 import type { Committer } from './committer.ts'
-import type { Ledgers } from './ledger.ts'
+import { costOf, type Ledger, type Ledgers } from './ledger.ts'
 
 export interface Submission {
   readonly origin: Origin
@@ -29,6 +29,8 @@ export interface Submission {
   readonly block: number
   readonly chunks: readonly Uint8Array[]
   readonly tips: readonly SentTip[]
+  /** Why the sender may not write. Nothing is stored then; what was stored while it might write is settled. */
+  readonly refusal?: MooringError
 }
 
 export interface IngestComponents {
@@ -38,6 +40,12 @@ export interface IngestComponents {
   readonly committer: Committer
   readonly clock: Clock
 }
+
+/** What the check of a signature counts for, in operations: one peer takes at most half of the time that there is. */
+const opsPerTip = 20
+/** Edits of one peer that stand side by side: one for each of its known replicas. */
+const maxHeadsPerPeer = 64
+const maxHeads = 1_024
 
 export class Ingest {
   readonly #components: IngestComponents
@@ -53,13 +61,16 @@ export class Ingest {
     try {
       const row = this.#components.index.byId(submission.block)
       if (row === undefined || row.deletedSeq > 0) throw new MooringError('block-deleted')
+      const { peer } = submission.origin
+      // Before the work, so that what is refused is paid for too.
+      this.#spend(peer, submission.chunks.length + opsPerTip * submission.tips.length)
       const facts = readFrame(submission.chunks)
       for (const fact of facts) {
-        if (!ownsActor(this.#components.self, submission.origin.peer, fact.actor))
-          throw new MooringError('actor-not-owned')
+        if (!ownsActor(this.#components.self, peer, fact.actor)) throw new MooringError('actor-not-owned')
       }
+      this.#spend(peer, facts.reduce((sum, fact) => sum + costOf(fact), 0) - facts.length)
+      if (submission.refusal !== undefined) return await this.#settleKnown(row, facts, submission.refusal)
       const tips = this.#checkTips(submission, row, facts)
-      this.#spend(submission.origin.peer, facts)
       return await this.#admitAndStore(submission, row, facts, tips)
     } catch (error) {
       if (error instanceof MooringError) return all(error)
@@ -89,19 +100,15 @@ export class Ingest {
   }
 
   /** A token bucket of operations; one second's worth may come at once. */
-  #spend(peer: PeerId, facts: readonly ChangeFacts[]): void {
+  #spend(peer: PeerId, cost: number): void {
     const nowMs = this.#components.clock.monotonicMs()
     const rate = this.#rates.get(peer) ?? { tokens: limits.maxOpsPerPeerSecond, atMs: nowMs }
     const refill = ((nowMs - rate.atMs) * limits.maxOpsPerPeerSecond) / 1_000
     const tokens = Math.min(limits.maxOpsPerPeerSecond, rate.tokens + refill)
-    // An empty change costs a row as well.
-    const cost = facts.reduce((sum, fact) => sum + Math.max(1, fact.ops), 0)
-    if (cost > tokens) {
-      this.#rates.set(peer, { tokens, atMs: nowMs })
-      const retryAfterMs = Math.ceil(((cost - tokens) * 1_000) / limits.maxOpsPerPeerSecond)
-      throw new MooringError('rate-limited', { detail: 'maxOpsPerPeerSecond', retryAfterMs })
-    }
-    this.#rates.set(peer, { tokens: tokens - cost, atMs: nowMs })
+    this.#rates.set(peer, { tokens: cost > tokens ? tokens : tokens - cost, atMs: nowMs })
+    if (cost <= tokens) return
+    const retryAfterMs = Math.ceil(((cost - tokens) * 1_000) / limits.maxOpsPerPeerSecond)
+    throw new MooringError('rate-limited', { detail: 'maxOpsPerPeerSecond', retryAfterMs })
   }
 
   async #admitAndStore(
@@ -111,36 +118,74 @@ export class Ingest {
     tips: ReadonlyMap<string, SentTip>,
   ): Promise<Settlement[]> {
     const { ledgers, committer } = this.#components
-    let ledger = await ledgers.get(row.id)
-    while (ledger.isStale) ledger = await ledgers.get(row.id)
+    for (;;) {
+      let ledger = await ledgers.get(row.id)
+      while (ledger.isStale) ledger = await ledgers.get(row.id)
+      const entries = this.#admit(submission, ledger, facts, tips)
+      if (entries.length > 0) await this.#store(ledger, entries)
+      // A duplicate may still be on its way: it is settled only when everything before it is durable.
+      else if (ledger.inFlight > 0) await committer.barrier()
+      // What a duplicate repeats was refused meanwhile: it is in no log, and is looked at again.
+      if (entries.length === facts.length || !ledger.isStale) return facts.map(() => 'stored' as const)
+    }
+  }
+
+  /**
+   * A replica sends again what it has no answer to. Refused because it may not write by now, it would take a change back
+   * that everyone else has.
+   */
+  async #settleKnown(row: BlockRow, facts: readonly ChangeFacts[], refusal: MooringError): Promise<Settlement[]> {
+    const { ledgers, committer } = this.#components
+    for (;;) {
+      const ledger = await ledgers.get(row.id)
+      const known = facts.map((fact) => ledger.maxOpOf(fact.hash) !== undefined)
+      if (ledger.inFlight > 0) await committer.barrier()
+      if (!ledger.isStale) return known.map((isKnown) => (isKnown ? 'stored' : refusal))
+    }
+  }
+
+  /** The entries of those changes that the block does not have. @throws the refusal of the whole frame */
+  #admit(
+    submission: Submission,
+    ledger: Ledger,
+    facts: readonly ChangeFacts[],
+    tips: ReadonlyMap<string, SentTip>,
+  ): ChangeEntry[] {
+    const { origin, grantVersion, block, chunks } = submission
     const entries: ChangeEntry[] = []
     try {
       for (const [index, fact] of facts.entries()) {
+        const bytes = chunks[index]
+        if (bytes === undefined) throw new MooringError('internal')
         const admission = admitChange(fact, ledger)
         if (admission.outcome === 'stale') {
           // Known by its hash: sent twice, settled without a second row. Otherwise one actor told two stories.
           if (ledger.maxOpOf(fact.hash) === undefined) throw new MooringError('equivocation')
           continue
         }
-        const bytes = submission.chunks[index]
-        if (bytes === undefined) throw new MooringError('internal')
+        checkPlace(fact, ledger, senderOf(submission), (actor) => ownsActor(this.#components.self, origin.peer, actor))
         ledger.apply(fact, admission)
         const tip = tips.get(fact.actor)
+        const { hash, actor, seq, maxOp, deps } = fact
+        const objects = admission.objects.map(objectRow)
+        const change = {
+          hash,
+          actor,
+          actorSeq: seq,
+          maxOp,
+          ops: costOf(fact),
+          gap: admission.gap,
+          deps,
+          objects,
+          bytes,
+        }
         entries.push({
           kind: 'change',
-          origin: submission.origin,
-          grantVersion: submission.grantVersion,
-          block: row.id,
-          hash: fact.hash,
-          actor: fact.actor,
-          actorSeq: fact.seq,
-          maxOp: fact.maxOp,
-          ops: fact.ops,
-          gap: admission.gap,
-          deps: fact.deps,
-          objects: admission.objects.map(objectRow),
-          bytes,
-          ...(tip?.hash === fact.hash ? { tip } : {}),
+          origin,
+          grantVersion,
+          block,
+          ...change,
+          ...(tip?.hash === hash ? { tip } : {}),
         })
       }
     } catch (error) {
@@ -148,23 +193,52 @@ export class Ingest {
       throw error
     }
     ledger.keep()
-    // A duplicate may still be on its way: it is settled only when everything before it is durable.
-    if (entries.length === 0) {
-      if (ledger.inFlight > 0) await committer.barrier()
-      return facts.map(() => 'stored' as const)
-    }
-    ledger.inFlight++
+    return entries
+  }
+
+  async #store(ledger: Ledger, entries: readonly ChangeEntry[]): Promise<void> {
+    const { ledgers, committer } = this.#components
+    const hashes = entries.map((entry) => entry.hash)
+    const [first] = entries
+    if (first !== undefined) ledger.sent(hashes, senderOf(first))
+    ledgers.grown(ledger)
     try {
       const outcomes = await committer.submit(entries)
       const refused = outcomes.find((outcome) => outcome.kind === 'refused')
       if (refused?.kind === 'refused') throw new MooringError(refused.code)
-      return facts.map(() => 'stored' as const)
     } catch (error) {
       ledgers.discard(ledger)
       throw error
     } finally {
-      ledger.inFlight--
+      ledger.answered(hashes)
     }
+  }
+}
+
+/** What is refused together: the store decides by peer and grant version. */
+const senderOf = ({ origin, grantVersion }: { readonly origin: Origin; readonly grantVersion: number }): string =>
+  `${origin.peer} ${grantVersion}`
+
+/**
+ * Rules about where a change stands among the others. Heads cost everyone: each next edit names all of them as its
+ * dependencies, and above `limits.maxDeps` nobody could edit any more.
+ */
+function checkPlace(fact: ChangeFacts, ledger: Ledger, sender: string, isOwn: (actor: ActorId) => boolean): void {
+  const last = ledger.lastOf(fact.actor)
+  for (const hash of last === undefined ? fact.deps : [...fact.deps, last.hash]) {
+    // Nobody has seen what is not durable, but who sent it. Refused, it would take a part of this frame along.
+    const other = ledger.senderOf(hash)
+    if (other !== undefined && other !== sender) throw new MooringError('missing-deps', { detail: hash })
+  }
+  if (last !== undefined && ledger.isHead(last.hash) && !fact.deps.includes(last.hash)) {
+    throw new MooringError('bad-change', { detail: 'own-skipped: a change builds on the last one of its actor' })
+  }
+  if (ledger.ops + costOf(fact) > limits.maxOpsPerBlock) {
+    throw new MooringError('quota-exceeded', { detail: 'a block has at most maxOpsPerBlock operations' })
+  }
+  if (fact.deps.some((dep) => ledger.isHead(dep))) return
+  if (ledger.heads >= maxHeads || ledger.headsOf(isOwn) >= maxHeadsPerPeer) {
+    throw new MooringError('quota-exceeded', { detail: 'too many edits side by side: one has to build on the others' })
   }
 }
 

@@ -6,17 +6,26 @@ import type { ActorId, ChangeHash } from '../../protocol/ids.ts'
 import type { ActorTip, BlockKnowledge, ChangeFacts, KnownObject, NewObject } from '../../protocol/sync/index.ts'
 import type { BlockId, BlockState, Storage } from '../storage/storage.ts'
 
+/** Operations that a change counts for: an empty one costs a row and a hash as well. */
+export const costOf = ({ ops }: { readonly ops: number }): number => Math.max(1, ops)
+
 export class Ledger implements BlockKnowledge {
   readonly block: BlockId
   readonly #clock = new Map<ActorId, ActorTip>()
   readonly #objects = new Map<string, KnownObject>()
   readonly #known = new Map<ChangeHash, number>()
+  /** Heads of the block, each with the actor whose newest change it is; the schema's frozen change is nobody's. */
+  readonly #heads = new Map<ChangeHash, ActorId | undefined>()
+  /** Changes that are not durable yet, each with who sent it under which grant. */
+  readonly #pending = new Map<ChangeHash, string>()
   #undo: (() => void)[] = []
   maxOp: number
   ops: number
   gaps: number
   /** Frames handed to the store and not yet answered. */
   inFlight = 0
+  /** Size at which the ledger is counted among all of them. */
+  counted = 0
   /** True once the store refused something that this ledger holds. */
   isStale = false
 
@@ -30,12 +39,45 @@ export class Ledger implements BlockKnowledge {
       // The frozen initial change is in the clock and in no log row.
       this.#known.set(row.hash, row.maxOp)
     }
+    const authors = new Map(state.clock.map((row) => [row.hash, row.actor]))
+    for (const head of state.row.heads) this.#heads.set(head, authors.get(head))
     for (const object of state.objects) this.#objects.set(object.id, object)
     for (const change of state.known) this.#known.set(change.hash, change.maxOp)
   }
 
+  /** Entries that are kept in memory. */
   get size(): number {
-    return this.#known.size
+    return this.#known.size + this.#objects.size + this.#clock.size
+  }
+
+  get heads(): number {
+    return this.#heads.size
+  }
+
+  isHead(hash: ChangeHash): boolean {
+    return this.#heads.has(hash)
+  }
+
+  /** Heads that actors of one peer stand at. */
+  headsOf(isOwner: (actor: ActorId) => boolean): number {
+    let count = 0
+    for (const actor of this.#heads.values()) if (actor !== undefined && isOwner(actor)) count++
+    return count
+  }
+
+  /** Who sent a change that is not durable yet; undefined for all others. */
+  senderOf(hash: ChangeHash): string | undefined {
+    return this.#pending.get(hash)
+  }
+
+  sent(hashes: readonly ChangeHash[], sender: string): void {
+    this.inFlight++
+    for (const hash of hashes) this.#pending.set(hash, sender)
+  }
+
+  answered(hashes: readonly ChangeHash[]): void {
+    this.inFlight--
+    for (const hash of hashes) this.#pending.delete(hash)
   }
 
   maxOpOf(hash: ChangeHash): number | undefined {
@@ -53,16 +95,21 @@ export class Ledger implements BlockKnowledge {
   /** Takes an admitted change in, until {@link keep} or {@link rollback}. */
   apply(facts: ChangeFacts, { objects, gap }: { objects: readonly NewObject[]; gap: number }): void {
     const before = { last: this.#clock.get(facts.actor), maxOp: this.maxOp, ops: this.ops, gaps: this.gaps }
+    const replaced = facts.deps.flatMap((dep) => (this.#heads.has(dep) ? [[dep, this.#heads.get(dep)] as const] : []))
+    for (const [dep] of replaced) this.#heads.delete(dep)
+    this.#heads.set(facts.hash, facts.actor)
     this.#clock.set(facts.actor, { seq: facts.seq, hash: facts.hash, maxOp: facts.maxOp })
     this.#known.set(facts.hash, facts.maxOp)
     for (const object of objects) this.#objects.set(object.opId, object)
     this.maxOp = Math.max(this.maxOp, facts.maxOp)
-    this.ops += facts.ops
+    this.ops += costOf(facts)
     this.gaps += gap
     this.#undo.push(() => {
       if (before.last === undefined) this.#clock.delete(facts.actor)
       else this.#clock.set(facts.actor, before.last)
       this.#known.delete(facts.hash)
+      this.#heads.delete(facts.hash)
+      for (const [dep, actor] of replaced) this.#heads.set(dep, actor)
       for (const object of objects) this.#objects.delete(object.opId)
       this.maxOp = before.maxOp
       this.ops = before.ops
@@ -80,20 +127,28 @@ export class Ledger implements BlockKnowledge {
   }
 }
 
-/** Known hashes kept over all blocks, about 130 bytes each; idle ledgers beyond it are read again when needed. */
-const maxKnownHashes = 1_000_000
+/** Hashes, objects and actors kept over all blocks, about 130 bytes each; idle ledgers beyond it are read again. */
+const maxEntries = 1_000_000
 
 export class Ledgers {
   readonly #storage: Storage
   readonly #barrier: () => Promise<void>
+  readonly #maxEntries: number
   /** In the order of their last use. */
   readonly #ledgers = new Map<BlockId, Promise<Ledger>>()
-  #known = 0
+  #entries = 0
+  #isEvicting = false
 
   /** `barrier` resolves when everything on its way to the store has arrived. */
-  constructor(storage: Storage, barrier: () => Promise<void>) {
+  constructor(storage: Storage, barrier: () => Promise<void>, max = maxEntries) {
     this.#storage = storage
     this.#barrier = barrier
+    this.#maxEntries = max
+  }
+
+  /** Entries of all ledgers that are kept. */
+  get size(): number {
+    return this.#entries
   }
 
   /** Callers get their ledger in the order in which they asked, so that frames of one block keep theirs. */
@@ -115,25 +170,33 @@ export class Ledgers {
     if (ledger.isStale) return
     ledger.isStale = true
     this.#ledgers.delete(ledger.block)
-    this.#known -= ledger.size
+    this.#entries -= ledger.counted
+  }
+
+  /** A ledger has grown: counted anew, so that those that nobody uses make room. */
+  grown(ledger: Ledger): void {
+    if (ledger.isStale) return
+    this.#entries += ledger.size - ledger.counted
+    ledger.counted = ledger.size
+    if (this.#entries > this.#maxEntries && !this.#isEvicting) void this.#evict()
   }
 
   async #load(block: BlockId): Promise<Ledger> {
     // What is on its way must be in the store before it is read, or the new ledger would miss it.
     await this.#barrier()
     const ledger = new Ledger(await this.#storage.blockState(block))
-    this.#known += ledger.size
-    if (this.#known > maxKnownHashes) void this.#evict()
+    this.grown(ledger)
     return ledger
   }
 
   async #evict(): Promise<void> {
-    for (const [block, loading] of this.#ledgers) {
-      if (this.#known <= maxKnownHashes) return
+    this.#isEvicting = true
+    for (const [block, loading] of [...this.#ledgers]) {
+      if (this.#entries <= this.#maxEntries) break
       const ledger = await loading.catch(() => undefined)
-      if (ledger === undefined || ledger.inFlight > 0 || ledger.block !== block) continue
-      this.#ledgers.delete(block)
-      this.#known -= ledger.size
+      // Stale afterwards: whoever was given it in this very moment asks for another.
+      if (ledger !== undefined && ledger.inFlight === 0 && this.#ledgers.get(block) === loading) this.discard(ledger)
     }
+    this.#isEvicting = false
   }
 }

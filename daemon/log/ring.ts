@@ -39,6 +39,23 @@ export class LogGroup {
     this.bytes = items.reduce((sum, item) => sum + item.bytes.byteLength, 0)
   }
 
+  /**
+   * The same group with bytes of its own. What arrived is a view of the frame, which is a view of what the transport
+   * read: kept for long, sixty bytes would keep all of that.
+   */
+  owned(): LogGroup {
+    const all = new Uint8Array(this.bytes)
+    let offset = 0
+    const items = this.items.map((item) => {
+      const bytes = all.subarray(offset, offset + item.bytes.byteLength)
+      bytes.set(item.bytes)
+      offset += bytes.byteLength
+      return { ...item, bytes }
+    })
+    const tips = this.tips.map((tip) => ({ ...tip, signature: Uint8Array.from(tip.signature) }))
+    return new LogGroup(this.block, this.origin, items, tips)
+  }
+
   get firstSeq(): Seq {
     return this.items[0]?.seq ?? 0
   }
@@ -64,6 +81,9 @@ export class LogGroup {
 /** Bounds of one group: it must fit a frame with its envelope and tips. */
 export const groupBounds = { maxBytes: 128 * 1024, maxChanges: 256 } as const
 
+/** What a group takes in memory: its bytes, once more when encoded, and its objects, which outweigh short changes. */
+const costOf = ({ bytes, items, tips }: LogGroup): number => 512 + 2 * bytes + 256 * items.length + 512 * tips.length
+
 export class Ring {
   readonly #maxBytes: number
   #groups: LogGroup[] = []
@@ -78,13 +98,13 @@ export class Ring {
 
   push(group: LogGroup): void {
     this.#groups.push(group)
-    this.#bytes += group.bytes
+    this.#bytes += costOf(group)
     // Dropped in bulk: shifting one by one from the front of a long array costs its length each time.
     if (this.#bytes <= this.#maxBytes * 2) return
     let drop = 0
     while (this.#bytes > this.#maxBytes && drop < this.#groups.length - 1) {
       const oldest = this.#groups[drop++]
-      this.#bytes -= oldest?.bytes ?? 0
+      if (oldest !== undefined) this.#bytes -= costOf(oldest)
       this.#from = oldest?.lastSeq ?? this.#from
     }
     this.#groups = this.#groups.slice(drop)

@@ -4,25 +4,30 @@
  * frames of one block keep log order and no queue grows with a slow reader.
  */
 
-import { allows, type Grant, patternCovers } from '../../protocol/grants.ts'
-import type { BlockAddress } from '../../protocol/ids.ts'
-import type { Clock } from '../../protocol/index.ts'
-import { limits } from '../../protocol/limits.ts'
+import { MooringError } from '../../protocol/errors.ts'
+import type { Grant } from '../../protocol/grants.ts'
+import type { BlockAddress, PeerId } from '../../protocol/ids.ts'
+import type { Clock as Timer } from '../../protocol/index.ts'
 import type { DiallerFrame, Frame, ListenerEffect, ListenerSession } from '../../protocol/sync/index.ts'
 import type { BlockId, BlockRow, Epoch, Origin, Seq } from '../storage/storage.ts'
 import type { BlockIndex } from './block-index.ts'
+import { BlockSender } from './block-sender.ts'
 import type { Committer } from './committer.ts'
-import { decodeCursor, encodeCursor, isValidCursor, viewOf } from './cursor.ts'
+import { decodeCursor, isValidCursor } from './cursor.ts'
+import { CursorIssuer } from './cursor-issuer.ts'
 import type { LogReader } from './log-reader.ts'
+import { type Clock, HaveList, type HeldBlock, Possession } from './possession.ts'
 import type { LogGroup, Ring } from './ring.ts'
+import { WatchList } from './watch-list.ts'
 
 export interface WatcherComponents {
+  readonly self: PeerId
   readonly index: BlockIndex
   readonly ring: Ring
   readonly reader: LogReader
   readonly committer: Committer
   readonly epochs: readonly Epoch[]
-  readonly clock: Clock
+  readonly clock: Timer
 }
 
 export interface WatcherInit {
@@ -37,33 +42,47 @@ export interface WatcherInit {
 }
 
 type OpenFrame = Frame<DiallerFrame, 'open'>
-type HaveEntry = Frame<DiallerFrame, 'have'>['entries'][number]
-type Clocks = Map<string, number>
+type HaveFrame = Frame<DiallerFrame, 'have'>
 
-/** Caught-up cursors are issued at most this often: each costs the replica a write. */
-const syncedEveryMs = 1_000
+/** What a replica may ask for while it takes nothing: all of an SDK's blocks at once, several times over. */
+const maxJobs = 2_048
 
 export class Watcher {
   readonly #components: WatcherComponents
   readonly #init: WatcherInit
-  readonly #watches = new Set<string>()
+  readonly #sender: BlockSender
+  readonly #cursors: CursorIssuer
+  readonly #watches: WatchList
   /** Blocks whose content the replica has up to `#position`. */
   readonly #following = new Set<BlockId>()
   /** Newest seq of the replica's own actors that it holds: never sent back to it. */
-  readonly #own = new Map<BlockId, Clocks>()
+  readonly #own = new Possession()
   readonly #jobs: (() => Promise<void>)[] = []
-  #have: Map<BlockAddress, HaveEntry> | undefined
+  #isRescanDue = false
+  #have: HaveList | undefined
   #position: Seq = 0
-  #syncedAt: Seq = -1
-  #syncedAtMs = Number.NEGATIVE_INFINITY
   #isOpen = false
   #wake: (() => void) | undefined
-  #cancelTimer: (() => void) | undefined
 
   constructor(components: WatcherComponents, init: WatcherInit) {
     this.#components = components
     this.#init = init
-    init.signal.addEventListener('abort', () => this.wake(), { once: true })
+    this.#watches = new WatchList({ index: components.index, grants: () => init.grants() })
+    const { session, origin, signal } = init
+    this.#sender = new BlockSender({
+      self: components.self,
+      origin,
+      session,
+      reader: components.reader,
+      own: this.#own,
+      signal,
+      apply: (effects) => init.apply(effects),
+      drained: () => init.drained(),
+      changed: () => this.#sleep(),
+    })
+    const { clock, epochs } = components
+    this.#cursors = new CursorIssuer({ clock, epochs, onDue: () => this.wake() })
+    signal.addEventListener('abort', () => this.wake(), { once: true })
   }
 
   /** Runs until the signal; throws what reading the log throws. */
@@ -73,12 +92,13 @@ export class Watcher {
       while (!this.#init.signal.aborted) {
         const job = this.#jobs.shift()
         if (job !== undefined) await job()
+        else if (this.#isOpen && this.#isRescanDue) await this.#rescan()
         else if (this.#isOpen && this.#position < this.#components.committer.published) await this.#advance()
         else await this.#rest()
       }
     } finally {
       stop()
-      this.#cancelTimer?.()
+      this.#cursors.stop()
     }
   }
 
@@ -92,79 +112,70 @@ export class Watcher {
     for (const pattern of frame.watch) this.#watches.add(pattern)
     for (const own of frame.own) {
       const row = this.#components.index.at(own.address)
-      if (row !== undefined && row.generation === own.generation) this.#holds(row.id, own.actor, own.seq)
+      if (row !== undefined && row.generation === own.generation) this.#own.add(row.id, own.actor, own.seq)
     }
     this.#enqueue(() => this.#begin(frame))
   }
 
-  have(entries: readonly HaveEntry[], isLast: boolean): void {
-    this.#have ??= new Map()
-    for (const entry of entries) this.#have.set(entry.address, entry)
+  /** @throws `quota-exceeded` */
+  have(entries: HaveFrame['entries'], isLast: boolean): void {
+    const have = this.#have ?? new HaveList()
+    this.#have = isLast ? undefined : have
+    have.add(entries)
     if (!isLast) return
-    const have = this.#have
-    this.#have = undefined
     this.#enqueue(async () => {
       this.#position = this.#components.committer.published
       this.#isOpen = true
-      await this.#reconcile(have)
+      await this.#reconcile(have.blocks)
     })
   }
 
+  /** @throws `quota-exceeded` */
   watch(pattern: string): void {
-    this.#watches.add(pattern)
-    this.rescan()
+    if (this.#watches.add(pattern)) this.rescan()
   }
 
+  /** @throws `quota-exceeded` */
   unwatch(pattern: string): void {
-    this.#watches.delete(pattern)
+    if (!this.#watches.delete(pattern)) return
     this.#enqueue(async () => {
       for (const id of [...this.#following]) {
+        await this.#sender.turn()
         const row = this.#components.index.byId(id)
-        if (row === undefined || this.#matches(row.address)) continue
+        if (row === undefined || this.#watches.matches(row.address)) continue
         this.#following.delete(id)
         this.#init.apply(this.#init.session.gone(row.address, 'no-match', id))
       }
     })
   }
 
-  /** Looks again which blocks are to be sent: the watches or the grant have become wider. */
+  /** Looks again which blocks are to be sent: the watches or the grant have become wider. However often, it is one look. */
   rescan(): void {
-    this.#enqueue(async () => {
-      if (!this.#isOpen) return
-      for (const row of this.#components.index.live()) await this.#follow(row)
-    })
+    this.#isRescanDue = true
+    this.wake()
   }
 
-  /** Answers a `create`: introduces the block under the handle that was asked for. */
-  introduce(row: BlockRow, handle: number): void {
-    this.#enqueue(async () => {
-      const held = await this.#held(row.id)
-      this.#init.apply(this.#init.session.block(row.id, row, held, handle))
-    })
+  /** Answers a `create`: introduces the block under the handle that was asked for. @throws `quota-exceeded` */
+  introduce(row: BlockRow, asked: number): void {
+    this.#enqueue(() => this.#sender.introduce(row, { asked }))
   }
 
   /** The replica sent these itself: it is never sent them again. */
   submitted(block: BlockId, actor: string, seq: number): void {
-    this.#holds(block, actor, seq)
+    this.#own.add(block, actor, seq)
   }
 
   #enqueue(job: () => Promise<void>): void {
+    if (this.#jobs.length >= maxJobs) throw new MooringError('quota-exceeded', { detail: 'requests that wait' })
     this.#jobs.push(job)
     this.wake()
   }
 
   async #begin(frame: OpenFrame): Promise<void> {
-    const { committer, epochs, index } = this.#components
+    const { committer, epochs } = this.#components
     const cursor = frame.cursor === undefined ? undefined : decodeCursor(frame.cursor)
-    if (cursor !== undefined && isValidCursor(cursor, this.#view(), epochs, committer.published)) {
-      this.#position = cursor.seq
-      this.#isOpen = true
-      for (const row of index.live()) {
-        if (row.createdSeq > cursor.seq || !this.#matches(row.address)) continue
-        this.#following.add(row.id)
-        // Quiet blocks need no handle until someone writes; blocks the replica has own changes in get their answer.
-        if (row.visibleSeq > cursor.seq || this.#own.has(row.id)) await this.#introduce(row)
-      }
+    if (cursor !== undefined && isValidCursor(cursor, this.#watches.view(), epochs, committer.published)) {
+      await this.#resume(cursor.seq)
       return
     }
     if (frame.cursor !== undefined || frame.own.length > 0) {
@@ -173,56 +184,70 @@ export class Watcher {
     }
     this.#position = committer.published
     this.#isOpen = true
-    for (const row of index.live()) await this.#follow(row)
+    await this.#rescan()
+  }
+
+  async #resume(position: Seq): Promise<void> {
+    const { committer, index } = this.#components
+    this.#position = position
+    this.#isOpen = true
+    // The cursor speaks of what could be read when it was checked: what becomes readable during the waits is sent whole.
+    const matches = this.#watches.matcher()
+    // What was deleted meanwhile is followed up to its deletion, so that the replica is told of it.
+    for (const { kind, block } of index.events(position, committer.published)) {
+      const row = kind === 'deleted' ? index.byId(block) : undefined
+      if (row !== undefined && row.createdSeq <= position && matches(row.address)) this.#following.add(block)
+    }
+    for (const row of this.#watches.rows()) {
+      await this.#sender.turn()
+      if (row.createdSeq > position || !matches(row.address)) continue
+      this.#following.add(row.id)
+      // Quiet blocks need no handle until someone writes; blocks the replica has own changes in get their answer.
+      if (row.visibleSeq > position || this.#own.of(row.id) !== undefined) await this.#introduce(row)
+    }
+  }
+
+  async #rescan(): Promise<void> {
+    this.#isRescanDue = false
+    this.#cursors.expire()
+    for (const row of this.#watches.rows()) await this.#follow(row)
   }
 
   /** Each block the replica has is answered by what it lacks, or by `gone`; blocks it has not heard of follow. */
-  async #reconcile(have: ReadonlyMap<BlockAddress, HaveEntry>): Promise<void> {
-    const { index } = this.#components
-    for (const [address, entry] of have) {
-      const row = index.at(address)
-      const isSame = row !== undefined && row.generation === entry.generation
-      if (row !== undefined && isSame && this.#matches(address)) {
-        for (const { actor, seq } of entry.clock) this.#holds(row.id, actor, seq)
-        await this.#follow(row, new Map(entry.clock.map(({ actor, seq }) => [actor as string, seq])))
+  async #reconcile(have: ReadonlyMap<BlockAddress, HeldBlock>): Promise<void> {
+    for (const [address, { generation, clock }] of have) {
+      const row = this.#components.index.at(address)
+      const isSame = row !== undefined && row.generation === generation
+      if (row !== undefined && isSame && this.#watches.matches(address)) {
+        await this.#follow(row, clock)
       } else {
-        const isReadable = this.#mayRead(address)
-        const reason = !isReadable ? 'out-of-scope' : isSame ? 'no-match' : 'deleted'
+        await this.#sender.turn()
+        // A generation that was never here is not deleted: this daemon may be an older copy of the one that had it.
+        const known = generation <= this.#components.index.generationOf(address)
+        const absent = known ? 'deleted' : 'unknown'
+        const reason = !this.#watches.mayRead(address) ? 'out-of-scope' : isSame ? 'no-match' : absent
         this.#init.apply(this.#init.session.gone(address, reason))
       }
     }
-    for (const row of index.live()) await this.#follow(row)
+    await this.#rescan()
   }
 
   /** Sends a block up to the present position; from there on the log carries it. */
-  async #follow(row: BlockRow, clock?: ReadonlyMap<string, number>): Promise<void> {
-    if (this.#following.has(row.id) || !this.#matches(row.address) || row.createdSeq > this.#position) return
+  async #follow(row: BlockRow, clock?: Clock): Promise<void> {
+    await this.#sender.turn()
+    if (this.#following.has(row.id) || !this.#watches.matches(row.address) || row.createdSeq > this.#position) return
     this.#following.add(row.id)
-    await this.#introduce(row)
-    const { reader } = this.#components
+    // Also when it has a handle: the replica may have been told that the block is gone.
+    await this.#sender.introduce(row, { named: clock })
     let after: Seq = 0
     if (clock === undefined) {
-      const snapshot = await reader.snapshot(row.id)
+      const snapshot = await this.#components.reader.snapshot(row.id)
       if (snapshot !== undefined && snapshot.seq <= this.#position) {
         after = snapshot.seq
-        await this.#sendSnapshot(row, snapshot.bytes)
+        await this.#sender.snapshot(row.id, snapshot.bytes)
       }
     }
-    await this.#sendLog(after, this.#position, row.id, clock)
-  }
-
-  async #sendSnapshot(row: BlockRow, bytes: Uint8Array): Promise<void> {
-    const tips = await this.#components.reader.tips(row.id)
-    for (let offset = 0; offset < bytes.byteLength; offset += limits.maxChunkBytes) {
-      await this.#writable()
-      const piece = bytes.subarray(offset, offset + limits.maxChunkBytes)
-      const isLast = offset + limits.maxChunkBytes >= bytes.byteLength
-      this.#init.apply(this.#init.session.chunk(row.id, piece, isLast ? tips : undefined))
-    }
-  }
-
-  async #sendLog(after: Seq, until: Seq, block: BlockId, clock?: ReadonlyMap<string, number>): Promise<void> {
-    for await (const group of this.#components.reader.groups(after, until, block)) {
+    for await (const group of this.#components.reader.groups(after, this.#position, row.id)) {
       await this.#sendGroup(group, clock)
       if (this.#init.signal.aborted) return
     }
@@ -232,21 +257,13 @@ export class Watcher {
   async #advance(): Promise<void> {
     const { committer, reader, ring } = this.#components
     const until = committer.published
-    const fromRing = ring.after(this.#position)
-    if (fromRing !== undefined) {
-      for (const group of fromRing) {
-        await this.#passEvents(group.firstSeq)
-        await this.#sendGroup(group)
-        this.#position = Math.max(this.#position, group.lastSeq)
-        if (this.#init.signal.aborted || this.#jobs.length > 0) return
-      }
-    } else {
-      for await (const group of reader.groups(this.#position, until)) {
-        await this.#passEvents(group.firstSeq)
-        await this.#sendGroup(group)
-        this.#position = Math.max(this.#position, group.lastSeq)
-        if (this.#init.signal.aborted || this.#jobs.length > 0) return
-      }
+    for await (const group of ring.after(this.#position) ?? reader.groups(this.#position, until)) {
+      await this.#passEvents(group.firstSeq)
+      await this.#sendGroup(group)
+      // A group that was read from disk may span the events of other blocks.
+      await this.#passEvents(group.lastSeq)
+      this.#position = Math.max(this.#position, group.lastSeq)
+      if (this.#init.signal.aborted || this.#jobs.length > 0 || this.#isRescanDue) return
     }
     await this.#passEvents(until)
     this.#position = Math.max(this.#position, until)
@@ -256,10 +273,11 @@ export class Watcher {
   async #passEvents(until: Seq): Promise<void> {
     const { index } = this.#components
     for (const event of index.events(this.#position, until)) {
+      await this.#sender.turn()
       const row = index.byId(event.block)
       this.#position = event.seq
       if (row === undefined || this.#following.has(row.id) === (event.kind === 'created')) continue
-      if (event.kind === 'created' && this.#matches(row.address) && row.deletedSeq === 0) {
+      if (event.kind === 'created' && this.#watches.matches(row.address) && row.deletedSeq === 0) {
         this.#following.add(row.id)
         await this.#introduce(row)
       } else if (event.kind === 'deleted' && this.#following.delete(row.id)) {
@@ -268,68 +286,29 @@ export class Watcher {
     }
   }
 
-  async #sendGroup(group: LogGroup, clock?: ReadonlyMap<string, number>): Promise<void> {
+  /** `clock`: what `have` said that the replica holds. */
+  async #sendGroup(group: LogGroup, clock?: Clock): Promise<void> {
+    await this.#sender.turn()
     if (!this.#following.has(group.block)) return
-    const own = group.origin.peer === this.#init.origin.peer && group.origin.replica === this.#init.origin.replica
-    const held = own ? this.#own.get(group.block) : clock
-    const lacks = held === undefined ? group : group.without((item) => item.actorSeq <= (held.get(item.actor) ?? 0))
+    const lacks = this.#sender.lacking(group, clock)
     if (lacks === undefined) return
-    await this.#writable()
+    await this.#sender.writable()
     const row = this.#components.index.byId(group.block)
     if (row === undefined || this.#init.signal.aborted || !this.#following.has(group.block)) return
     await this.#introduce(row)
-    this.#init.apply(this.#init.session.delta(group.block, lacks.lastSeq, lacks.run, lacks.tips))
+    this.#sender.group(lacks)
   }
 
   /** Gives the block a handle, unless it has one. */
   async #introduce(row: BlockRow): Promise<void> {
-    if (this.#init.session.handleOf(row.id) !== undefined) return
-    const held = await this.#held(row.id)
-    this.#init.apply(this.#init.session.block(row.id, row, held))
+    if (!this.#sender.isIntroduced(row.id)) await this.#sender.introduce(row)
   }
 
-  /** What the log holds of the actors that the replica called its own; the rest of them it sends again. */
-  async #held(block: BlockId): Promise<{ actor: string; seq: number }[]> {
-    const actors = this.#own.get(block)
-    if (actors === undefined) return []
-    const clock = await this.#components.reader.clock(block)
-    return clock.filter((row) => actors.has(row.actor)).map(({ actor, seq }) => ({ actor, seq }))
-  }
-
-  #holds(block: BlockId, actor: string, seq: number): void {
-    const clocks = this.#own.get(block) ?? new Map<string, number>()
-    clocks.set(actor, Math.max(clocks.get(actor) ?? 0, seq))
-    this.#own.set(block, clocks)
-  }
-
-  /** Waits for credit and for the stream; control frames never wait here. */
-  async #writable(): Promise<void> {
-    await this.#init.drained()
-    while (this.#init.session.sendCredit <= 0 && !this.#init.signal.aborted) await this.#sleep()
-  }
-
-  /** At the tail: issues a cursor if one is due, then waits for something to do. */
+  /** At the tail: a cursor if one is due, then waits for something to do. */
   async #rest(): Promise<void> {
-    if (this.#isOpen && this.#syncedAt < this.#position) {
-      const dueMs = this.#syncedAtMs + syncedEveryMs - this.#components.clock.monotonicMs()
-      if (dueMs <= 0) {
-        this.#issueCursor()
-      } else {
-        this.#cancelTimer ??= this.#components.clock.after(dueMs, () => {
-          this.#cancelTimer = undefined
-          this.wake()
-        })
-      }
-    }
+    const cursor = this.#isOpen ? this.#cursors.issue(this.#position, () => this.#watches.view()) : undefined
+    if (cursor !== undefined) this.#init.apply(this.#init.session.synced(cursor))
     await this.#sleep()
-  }
-
-  #issueCursor(): void {
-    this.#syncedAt = this.#position
-    this.#syncedAtMs = this.#components.clock.monotonicMs()
-    const epoch = this.#components.epochs.at(-1)?.id ?? ''
-    const cursor = encodeCursor({ epoch, seq: this.#position, view: this.#view() })
-    this.#init.apply(this.#init.session.synced(cursor))
   }
 
   #sleep(): Promise<void> {
@@ -337,18 +316,5 @@ export class Watcher {
     return new Promise((resolve) => {
       this.#wake = resolve
     })
-  }
-
-  #view(): string {
-    return viewOf(this.#watches, this.#init.grants().grantVersion)
-  }
-
-  #mayRead(address: BlockAddress): boolean {
-    return allows(this.#init.grants().grants, { area: 'blocks', right: 'read', subject: address })
-  }
-
-  #matches(address: BlockAddress): boolean {
-    for (const pattern of this.#watches) if (patternCovers(pattern, address)) return this.#mayRead(address)
-    return false
   }
 }

@@ -17,6 +17,7 @@ import {
   schemaNamed,
 } from '../../protocol/index.ts'
 import { actorPrefix, type ChangeFacts, makeActor, readChange } from '../../protocol/sync/index.ts'
+import { History } from './history.ts'
 
 /** A change made here. */
 export interface LocalChange {
@@ -25,6 +26,7 @@ export interface LocalChange {
   readonly actor: string
   readonly seq: number
   readonly hash: ChangeHash
+  readonly deps: readonly ChangeHash[]
   readonly bytes: Uint8Array
   readonly ops: number
   readonly expandedBytes: number
@@ -39,6 +41,10 @@ export interface BlockInit {
   random(bytes: number): Uint8Array
   /** After a batch was applied or the document was replaced. */
   onRemote(): void
+  /** The engine cannot take these; the block goes on without them. */
+  onPoison(hashes: readonly ChangeHash[]): void
+  /** The engine failed beyond repair: the block stays as it was and takes nothing more. */
+  onBroken(error: unknown): void
 }
 
 type Doc<Name extends SchemaName> = A.Doc<SchemaValues[Name]>
@@ -50,6 +56,8 @@ export class Block<Name extends SchemaName = SchemaName> {
   generation: number | undefined
   readonly #init: BlockInit
   #doc: Doc<Name>
+  readonly #history: History<SchemaValues[Name]>
+  #isBroken = false
   #arrived: Uint8Array[] = []
   #cancelApply: (() => void) | undefined
   #applyAgainAtMs = 0
@@ -65,6 +73,7 @@ export class Block<Name extends SchemaName = SchemaName> {
     this.schema = init.schema
     const { initial } = schemaNamed(init.schema)
     this.#doc = A.load<SchemaValues[Name]>(initial.bytes, { actor: this.#mintActor() })
+    this.#history = new History(initial.bytes)
   }
 
   /** The document with everything that has arrived. */
@@ -102,7 +111,9 @@ export class Block<Name extends SchemaName = SchemaName> {
    * @throws `change-too-large`, `bad-change` for what no daemon takes: nothing was changed
    */
   change(edit: (draft: SchemaValues[Name]) => void): LocalChange | undefined {
-    const next = A.change(this.#doc, (draft) => {
+    // The clock's time, not the system's: what is written follows from what the process was given.
+    const time = Math.floor(this.#init.clock.nowMs() / 1_000)
+    const next = A.change(this.#doc, { time }, (draft) => {
       edit(draft as SchemaValues[Name])
       // Thrown in here the change is rolled back; once it is history nobody could take it.
       if (A.getBackend(this.#doc).pendingOps() > limits.maxOpsPerFrame) {
@@ -115,24 +126,27 @@ export class Block<Name extends SchemaName = SchemaName> {
     this.#doc = next
     if (bytes === undefined) return undefined
     const facts = this.#readOwn(bytes)
-    const { actor, seq, hash, ops } = facts
+    const { actor, seq, hash, deps, ops } = facts
     // An edit that changed nothing makes no change: the last one is the one before.
     if (this.#own.get(actor)?.seq === seq) return undefined
     this.#made++
-    const change = { number: this.#made, actor, seq, hash, bytes, ops, expandedBytes: facts.expanded.byteLength }
+    const change = { number: this.#made, actor, seq, hash, deps, bytes, ops, expandedBytes: facts.expanded.byteLength }
     this.#own.set(actor, { seq, hash })
     this.#unsettled.push(change)
+    this.#history.add([bytes], next)
     return change
   }
 
   /** Takes verified changes in; they are applied in one batch soon, or when the value is read. */
   arrive(chunks: readonly Uint8Array[]): void {
+    if (this.#isBroken) return
     for (const chunk of chunks) this.#arrived.push(chunk)
     if (this.#cancelApply !== undefined) return
     const waitMs = Math.max(0, this.#applyAgainAtMs - this.#init.clock.monotonicMs())
     this.#cancelApply = this.#init.clock.after(waitMs, () => this.applyNow())
   }
 
+  /** Never throws: it is called by a timer, where a throw would end the process of the plugin. */
   applyNow(): void {
     this.#cancelApply?.()
     this.#cancelApply = undefined
@@ -140,23 +154,27 @@ export class Block<Name extends SchemaName = SchemaName> {
     const batch = this.#arrived
     this.#arrived = []
     const startMs = this.#init.clock.monotonicMs()
-    const [doc] = A.applyChanges(this.#doc, batch)
-    this.#doc = doc
+    this.#apply(batch)
     const endMs = this.#init.clock.monotonicMs()
     // After an apply that took T, collect for T: applying never takes more than half of the time.
     this.#applyAgainAtMs = endMs + (endMs - startMs)
     this.#init.onRemote()
   }
 
-  /** Replaces the document by a snapshot and what was made here since: one load, never an apply onto a document. */
+  /**
+   * Replaces the document by a snapshot and everything that was here: one load, never an apply onto a document. Settled
+   * changes may be newer than the snapshot, and the daemon does not send what it was told is here.
+   */
   restore(snapshot: Uint8Array): void {
     const waiting = this.#arrived
     this.#arrived = []
     const loaded = A.load<SchemaValues[Name]>(snapshot, { actor: this.#mintActor() })
-    const mine = this.#unsettled.map((change) => change.bytes)
-    const [doc] = A.applyChanges(loaded, [...waiting, ...mine])
+    const mine = A.getAllChanges(this.#doc)
+    const [doc] = A.applyChanges(loaded, mine)
     this.#replace(doc)
+    this.#history.restart(snapshot, mine)
     this.#init.onRemote()
+    this.arrive(waiting)
   }
 
   /** The daemon has these: they are no longer sent. */
@@ -190,10 +208,33 @@ export class Block<Name extends SchemaName = SchemaName> {
     this.#unsettled = this.#unsettled.filter((change) => change.number < first.number)
     const hashes = new Set<string>(aside.map((change) => change.hash))
     this.#rebuild((hash) => !hashes.has(hash))
+    const actors = new Set(this.#own.keys())
     this.#own.clear()
-    for (const { actor, seq, hash } of this.#unsettled) this.#own.set(actor, { seq, hash })
+    // What was settled before is still held, and said to be.
+    for (const { actor, seq, hash } of A.getChangesMetaSince(this.#doc, [])) {
+      if (actors.has(actor)) this.#own.set(actor, { seq, hash: hash as ChangeHash })
+    }
     this.#init.onRemote()
     return aside
+  }
+
+  /**
+   * What was made here and is beyond what the daemon holds, by actor, counts as unsettled again: a daemon that was set
+   * back to an older copy of its store has lost what it had acknowledged. Before anything is sent on a conversation.
+   */
+  unsettleBeyond(held: ReadonlyMap<string, number>): void {
+    const settledUpTo = new Map([...this.#own].map(([actor, { seq }]) => [actor, seq]))
+    for (const { actor, seq } of this.#unsettled.toReversed()) settledUpTo.set(actor, seq - 1)
+    const isMissing = (actor: string, seq: number): boolean =>
+      seq > (held.get(actor) ?? 0) && seq <= (settledUpTo.get(actor) ?? 0)
+    if (![...settledUpTo].some(([actor, seq]) => isMissing(actor, seq))) return
+    const missing = A.getAllChanges(this.#doc).flatMap((bytes) => {
+      const { actor, seq, hash, deps, ops, expanded } = readChange(bytes)
+      return isMissing(actor, seq) ? [{ actor, seq, hash, deps, bytes, ops, expandedBytes: expanded.byteLength }] : []
+    })
+    // Numbered below whatever waits already: they come first, and who waits for a later one waits for them too.
+    const first = (this.#unsettled[0]?.number ?? 1) - missing.length
+    this.#unsettled.unshift(...missing.map((change, index) => ({ ...change, number: first + index })))
   }
 
   /** Begins again from the schema's initial change: the address holds another generation now. */
@@ -202,7 +243,10 @@ export class Block<Name extends SchemaName = SchemaName> {
     this.#unsettled = []
     this.#arrived = []
     this.#own.clear()
-    this.#replace(A.load<SchemaValues[Name]>(schemaNamed(this.schema).initial.bytes, { actor: this.#mintActor() }))
+    this.#isBroken = false
+    const { initial } = schemaNamed(this.schema)
+    this.#replace(A.load<SchemaValues[Name]>(initial.bytes, { actor: this.#mintActor() }))
+    this.#history.restart(initial.bytes, [])
     this.#init.onRemote()
     return aside
   }
@@ -211,6 +255,28 @@ export class Block<Name extends SchemaName = SchemaName> {
     this.#cancelApply?.()
     this.#arrived = []
     A.free(this.#doc)
+  }
+
+  #apply(batch: readonly Uint8Array[]): void {
+    try {
+      const [doc] = A.applyChanges(this.#doc, [...batch])
+      this.#doc = doc
+      this.#history.add(batch, doc)
+    } catch {
+      this.#applyApart(batch)
+    }
+  }
+
+  /** The engine threw: its document is half changed, and one of the changes is why. */
+  #applyApart(batch: readonly Uint8Array[]): void {
+    try {
+      const { doc, poison } = this.#history.recover(batch, () => this.#mintActor())
+      this.#replace(doc)
+      this.#init.onPoison(poison.map((bytes) => readChange(bytes).hash))
+    } catch (error) {
+      this.#isBroken = true
+      this.#init.onBroken(error)
+    }
   }
 
   /** The check that the daemon will make, while the change can still be taken back. */
@@ -229,6 +295,7 @@ export class Block<Name extends SchemaName = SchemaName> {
     // A fresh actor: a sequence number that was used once must never be used for something else.
     const [doc] = A.applyChanges(A.init<SchemaValues[Name]>({ actor: this.#mintActor() }), kept)
     this.#replace(doc)
+    this.#history.restart(undefined, kept)
   }
 
   #replace(doc: Doc<Name>): void {

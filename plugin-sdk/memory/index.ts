@@ -25,9 +25,13 @@ export interface MemoryInit extends ReplicaInit {
 
 export function createMemory(init: MemoryInit): Memory {
   const replica = new Replica(init, init.daemon)
+  let newest: MemoryConnection | undefined
   return {
     open: (address, schema) => replica.open(address, schema),
-    onConnection: (connection) => void keepConversing(replica, connection, init),
+    onConnection: (connection) => {
+      newest = connection
+      void keepConversing(replica, connection, { ...init, isNewest: () => newest === connection })
+    },
     beforeStop: () => replica.flushed(),
     stop: () => replica.stop(),
   }
@@ -35,15 +39,25 @@ export function createMemory(init: MemoryInit): Memory {
 
 /** Longest wait before a stream that ended is opened again on a connection that still stands. */
 const maxReopenMs = 10_000
+const minReopenMs = 250
 
-async function keepConversing(replica: Replica, connection: MemoryConnection, init: MemoryInit): Promise<void> {
-  for (let waitMs = 250; !connection.signal.aborted; waitMs = Math.min(waitMs * 2, maxReopenMs)) {
+/** Two connections of one replica would take the stream from each other for ever: the older one gives way. */
+async function keepConversing(
+  replica: Replica,
+  connection: MemoryConnection,
+  init: MemoryInit & { isNewest(): boolean },
+): Promise<void> {
+  let waitMs = minReopenMs
+  while (!connection.signal.aborted && init.isNewest()) {
+    const beganMs = init.clock.monotonicMs()
     try {
       await replica.converse(connection)
     } catch (error) {
       if (connection.signal.aborted) return
       init.log.warn({ err: asError(error) }, 'the sync stream ended')
     }
+    // A stream that held for long ended for a new reason.
+    if (init.clock.monotonicMs() - beganMs > maxReopenMs) waitMs = minReopenMs
     await new Promise<void>((resolve) => {
       const finish = (): void => {
         cancel()
@@ -53,5 +67,6 @@ async function keepConversing(replica: Replica, connection: MemoryConnection, in
       const cancel = init.clock.after(waitMs, finish)
       connection.signal.addEventListener('abort', finish, { once: true })
     })
+    waitMs = Math.min(waitMs * 2, maxReopenMs)
   }
 }

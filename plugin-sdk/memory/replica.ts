@@ -11,6 +11,7 @@ import {
   decodeValue,
   errorTable,
   isErrorCode,
+  limits,
   MooringError,
   type PeerId,
   parseAddress,
@@ -67,6 +68,14 @@ interface Entry {
   cancelRetry: (() => void) | undefined
 }
 
+/** Below every number of a change. */
+const nothingSent = Number.NEGATIVE_INFINITY
+
+/** Changes named in `open`, each up to 400 bytes: they share a frame with the watches. */
+const maxOwn = 400
+/** Actors in one entry of `have`, each up to 160 bytes: below what a frame and a shape take. */
+const maxClock = 1_000
+
 /** When the daemon gives no time of its own. */
 const defaultRetryMs = 1_000
 
@@ -86,7 +95,10 @@ export class Replica {
     this.#daemon = daemon
   }
 
-  /** The handle of a block; the same one for the same address. @throws `address-taken` for another schema */
+  /**
+   * The handle of a block; the same one for the same address.
+   * @throws `address-taken` for another schema, `quota-exceeded` above `limits.maxWatches` blocks
+   */
   open<Name extends SchemaName>(text: string, schema: Name): BlockHandle<Name> {
     const { address } = parseAddress(text)
     const present = this.#entries.get(address)
@@ -94,6 +106,8 @@ export class Replica {
       if (present.block.schema !== schema) throw new MooringError('address-taken', { detail: present.block.schema })
       return present.handle as unknown as BlockHandle<Name>
     }
+    // One watch each: the daemon ends the stream of a replica that watches more.
+    if (this.#entries.size >= limits.maxWatches) throw new MooringError('quota-exceeded', { detail: 'maxWatches' })
     const { clock, identity } = this.#init
     const block: Block = new Block({
       address,
@@ -103,13 +117,28 @@ export class Replica {
       clock,
       random: (bytes) => this.#init.random(bytes),
       onRemote: () => entry.handle.emit('change', { local: false }),
+      onPoison: (hashes) => this.#poisoned(entry, hashes),
+      onBroken: (error) => {
+        this.#init.log.warn({ err: asError(error), address }, 'a block can take no more changes')
+        entry.handle.setState(
+          'denied',
+          'the engine failed on a change of this block; it takes no more until it is restarted',
+        )
+      },
     })
     const handle = new BlockHandle({
       block,
       onLocal: () => this.#changed(entry),
       onListenerError: (error) => this.#init.log.warn({ err: asError(error), address }, 'a listener of a block threw'),
     })
-    const entry: Entry = { block, handle, wire: undefined, sentUpTo: 0, retry: undefined, cancelRetry: undefined }
+    const entry: Entry = {
+      block,
+      handle,
+      wire: undefined,
+      sentUpTo: nothingSent,
+      retry: undefined,
+      cancelRetry: undefined,
+    }
     this.#entries.set(address, entry)
     const conversation = this.#conversation
     if (conversation !== undefined) {
@@ -123,6 +152,8 @@ export class Replica {
   /** Talks over a new connection until it ends. */
   async converse(connection: MemoryConnection): Promise<void> {
     const channel = await connection.openChannel(syncFrames.id)
+    // The newest wins. Nothing of the older one counts from here on: its handles mean other blocks now.
+    if (this.#conversation !== undefined) this.#leave(this.#conversation)
     const session = new DiallerSession()
     const conversation = { session, channel }
     this.#conversation = conversation
@@ -130,17 +161,14 @@ export class Replica {
     try {
       for (const entry of this.#entries.values())
         entry.handle.setState('catching-up', 'connected; receiving what was missed')
-      const own = [...this.#entries.values()].flatMap(({ block }) => {
-        const { address, generation } = block
-        return generation === undefined ? [] : block.own.map((last) => ({ address, generation, ...last }))
-      }) as Frame<{ t: 'open'; own: never[] }, 'open'>['own']
+      const own = this.#own()
       const watch = [...this.#entries.keys()]
       const cursor = this.#cursor === undefined ? {} : { cursor: this.#cursor }
       this.#apply(session.open({ replica: connection.replica, watch, own, ...cursor }))
       for (const entry of this.#entries.values()) this.#create(session, entry)
       for (;;) {
         const bytes = await channel.next()
-        if (bytes === undefined) return
+        if (bytes === undefined || this.#conversation !== conversation) return
         this.#apply(session.receive(parseFrame(syncFrames.listener, decodeValue(bytes)) as ListenerFrame))
       }
     } finally {
@@ -166,6 +194,23 @@ export class Replica {
     this.#entries.clear()
   }
 
+  /** What the replica holds of what it made, newest last; what is left out is merely sent to it once more. */
+  #own(): Frame<{ t: 'open'; own: never[] }, 'open'>['own'] {
+    const own = [...this.#entries.values()].flatMap(({ block }) => {
+      const { address, generation } = block
+      return generation === undefined ? [] : block.own.map((last) => ({ address, generation, ...last }))
+    })
+    return own.slice(-maxOwn) as never[]
+  }
+
+  /** Called by a timer too: whatever goes wrong must not leave it. */
+  #poisoned(entry: Entry, hashes: readonly ChangeHash[]): void {
+    const { address } = entry.block
+    this.#init.log.warn({ address, hashes }, 'changes of a block cannot be taken and were left out')
+    const { wire } = entry
+    if (wire !== undefined) for (const hash of hashes) this.#apply(this.#conversation?.session.poison(wire, hash) ?? [])
+  }
+
   /** A block is asked for by address; `create` also tells the handle of one that exists. */
   #create(session: DiallerSession, entry: Entry): void {
     const { scope, label } = parseAddress(entry.block.address)
@@ -184,7 +229,7 @@ export class Replica {
     this.#cancelFlush = undefined
     for (const entry of this.#entries.values()) {
       entry.wire = undefined
-      entry.sentUpTo = 0
+      entry.sentUpTo = nothingSent
       entry.retry = undefined
       entry.cancelRetry?.()
       if (entry.handle.state !== 'gone')
@@ -232,7 +277,7 @@ export class Replica {
     if (conversation === undefined) return
     switch (effect.do) {
       case 'send':
-        if (!conversation.channel.ended.aborted) conversation.channel.send(effect.frame)
+        this.#send(conversation.channel, effect.frame)
         break
       case 'block':
         this.#introduced(effect.address, effect.frame)
@@ -241,7 +286,6 @@ export class Replica {
         const entry = this.#mustFind(effect.handle)
         this.#checkTips(entry, effect.tips)
         entry.block.restore(effect.bytes)
-        this.#apply(conversation.session.consumed(effect.bytes.byteLength))
         break
       }
       case 'delta':
@@ -280,6 +324,16 @@ export class Replica {
     }
   }
 
+  /** Never throws: what is sent may be sent by a timer. A frame that cannot be sent ends the conversation. */
+  #send(channel: Channel, frame: object): void {
+    if (channel.ended.aborted) return
+    try {
+      channel.send(frame)
+    } catch (error) {
+      channel.abort(asError(error))
+    }
+  }
+
   #introduced(address: BlockAddress, frame: Frame<ListenerFrame, 'block'>): void {
     const entry = this.#entries.get(address)
     if (entry === undefined) return
@@ -296,7 +350,9 @@ export class Replica {
     const isFirst = entry.wire === undefined
     entry.wire = frame.handle
     this.#byWire.set(frame.handle, entry)
+    if (handle.state === 'gone') handle.setState('catching-up', 'readable again')
     const held = new Map<string, number>(frame.held.map(({ actor, seq }) => [actor, seq]))
+    if (isFirst) block.unsettleBeyond(held)
     const known = block.unsettled.filter((change) => change.seq <= (held.get(change.actor) ?? 0))
     if (known.length > 0) {
       block.settle(new Set(known.map((change) => change.hash)))
@@ -307,6 +363,7 @@ export class Replica {
   }
 
   #goLive(entry: Entry): void {
+    if (entry.handle.state === 'gone') return
     if (entry.wire !== undefined && entry.retry === undefined) entry.handle.setState('live', 'in step with the daemon')
   }
 
@@ -318,6 +375,8 @@ export class Replica {
     this.#checkTips(entry, frame.tips)
     entry.block.arrive(chunks)
     this.#apply(session.consumed(frame.run.byteLength))
+    // What was missing may be among it: whoever has it sends it again after a restore of the daemon, as this one does.
+    if (entry.retry?.code === 'missing-deps') this.#retryNow(entry)
   }
 
   /** The daemon vouches for nothing: each author's own signature does. */
@@ -332,12 +391,11 @@ export class Replica {
 
   #tellHave(session: DiallerSession): void {
     const known = [...this.#entries.values()].filter(({ block }) => block.generation !== undefined)
-    const entries = known.map(({ block }) => ({
-      address: block.address,
-      generation: block.generation ?? 0,
-      clock: block.clock(),
-    })) as Frame<{ t: 'have'; entries: never[] }, 'have'>['entries']
-    // A frame each: the clock of one block may be long.
+    // A frame each: the clock of one block may be long, and one that is longer than a frame comes in parts.
+    const entries = known.flatMap(({ block }) => {
+      const { address, generation = 0 } = block
+      return inParts(block.clock()).map((clock) => ({ address, generation, clock }))
+    }) as Frame<{ t: 'have'; entries: never[] }, 'have'>['entries']
     if (entries.length === 0) this.#apply(session.have([], true))
     for (const [index, entry] of entries.entries()) this.#apply(session.have([entry], index === entries.length - 1))
   }
@@ -354,7 +412,7 @@ export class Replica {
 
   #refused(changes: readonly OwnChange[], error: Refusal): void {
     for (const entry of this.#entriesOf(changes)) {
-      const isForNow = isErrorCode(error.code) && errorTable[error.code].retryable
+      const isForNow = isRetryable(error)
       const ofEntry = new Set<ChangeHash>(changes.map((change) => change.hash))
       const first = entry.block.unsettled.find((change) => ofEntry.has(change.hash))
       if (first === undefined) continue
@@ -369,13 +427,16 @@ export class Replica {
     entry.retry ??= { code: error.code, afterMs }
     entry.handle.setState('denied', `${describe(error)}; will be sent again`)
     entry.cancelRetry?.()
-    entry.cancelRetry = this.#init.clock.after(entry.retry.afterMs, () => {
-      entry.retry = undefined
-      entry.cancelRetry = undefined
-      entry.sentUpTo = 0
-      this.#sendUnsent(entry)
-      if (this.#isSynced) this.#goLive(entry)
-    })
+    entry.cancelRetry = this.#init.clock.after(entry.retry.afterMs, () => this.#retryNow(entry))
+  }
+
+  #retryNow(entry: Entry): void {
+    entry.cancelRetry?.()
+    entry.cancelRetry = undefined
+    entry.retry = undefined
+    entry.sentUpTo = nothingSent
+    this.#sendUnsent(entry)
+    if (this.#isSynced) this.#goLive(entry)
   }
 
   #refuseForGood(entry: Entry, first: LocalChange, error: Refusal): void {
@@ -393,6 +454,16 @@ export class Replica {
   #createRefused(wire: number, error: Refusal): void {
     const entry = this.#byWire.get(wire)
     if (entry === undefined || entry.wire !== undefined) return
+    if (isRetryable(error)) {
+      entry.handle.setState('denied', `${describe(error)}; will be asked for again`)
+      entry.cancelRetry?.()
+      entry.cancelRetry = this.#init.clock.after(error.retryAfterMs ?? defaultRetryMs, () => {
+        entry.cancelRetry = undefined
+        const conversation = this.#conversation
+        if (conversation !== undefined && entry.wire === undefined) this.#create(conversation.session, entry)
+      })
+      return
+    }
     const [first] = entry.block.unsettled
     if (first !== undefined) this.#refuseForGood(entry, first, error)
     entry.handle.setState('denied', describe(error))
@@ -401,11 +472,15 @@ export class Replica {
   #gone(frame: Frame<ListenerFrame, 'gone'>): void {
     const entry = this.#entries.get(frame.address)
     if (entry === undefined) return
+    // The daemon was set back to before the block was made: the create that was sent makes it again.
+    if (frame.reason === 'unknown') return
+    entry.handle.setState('gone', frame.reason)
+    // Not readable is not deleted: what is on its way may still be stored, and the answer to it decides.
+    if (frame.reason !== 'deleted') return
     const error = { code: 'block-deleted', detail: frame.reason, retryAfterMs: undefined }
     const [first] = entry.block.unsettled
     if (first !== undefined) this.#keepAside(entry, entry.block.setAside(first), error)
     entry.wire = undefined
-    entry.handle.setState('gone', frame.reason)
   }
 
   #entriesOf(changes: readonly OwnChange[]): Set<Entry> {
@@ -422,6 +497,15 @@ export class Replica {
     if (entry === undefined) throw new MooringError('unknown-handle')
     return entry
   }
+}
+
+const isRetryable = ({ code }: Refusal): boolean => isErrorCode(code) && errorTable[code].retryable
+
+/** At least one part, also of nothing. */
+function inParts<Item>(items: readonly Item[]): Item[][] {
+  const parts: Item[][] = []
+  for (let from = 0; from === 0 || from < items.length; from += maxClock) parts.push(items.slice(from, from + maxClock))
+  return parts
 }
 
 const describe = (error: Refusal): string => toError(error).message

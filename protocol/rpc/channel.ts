@@ -10,6 +10,11 @@ import { limits } from '../limits.ts'
 import type { Clock } from './clock.ts'
 import type { ByteStream, ByteStreamEvents } from './stream.ts'
 
+/** What an unread frame takes in memory beside its bytes: two million frames of one byte are not two megabytes. */
+const frameOverheadBytes = 128
+/** Time that one stream's frames are worked on without a pause, in which nothing else of the process runs. */
+const turnMs = 10
+
 export interface ChannelInit {
   readonly clock: Clock
   /** @default limits.maxFrameBytes */
@@ -26,6 +31,7 @@ export class Channel {
   readonly #queue: Uint8Array[] = []
   readonly #ended = new AbortController()
   #queuedBytes = 0
+  #turnBeganMs = 0
   #readerClosed = false
   #remoteEnded = false
   #error: Error | undefined
@@ -100,13 +106,26 @@ export class Channel {
     for (;;) {
       const frame = this.#queue.shift()
       if (frame !== undefined) {
-        this.#queuedBytes -= frame.byteLength
+        this.#queuedBytes -= frame.byteLength + frameOverheadBytes
+        if (this.#queue.length > 0 && this.#clock.monotonicMs() - this.#turnBeganMs >= turnMs) await this.#pause()
         return frame
       }
       if (this.#error !== undefined) throw this.#failure()
       if (this.#readerClosed) return undefined
       await new Promise<void>((resolve) => this.#readWaiters.push(resolve))
+      this.#turnBeganMs = this.#clock.monotonicMs()
     }
+  }
+
+  /**
+   * Frames that are here already are handed out without waiting for anything but promises: a reader that is quick with
+   * each of many would keep every other stream, timer and heartbeat of the process waiting.
+   */
+  async #pause(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#clock.after(0, resolve)
+    })
+    this.#turnBeganMs = this.#clock.monotonicMs()
   }
 
   /** The next frame decoded. @throws `malformed` */
@@ -162,7 +181,7 @@ export class Channel {
       const frames = this.#decoder.push(event.data.subarray())
       for (const frame of frames) {
         this.#queue.push(frame)
-        this.#queuedBytes += frame.byteLength
+        this.#queuedBytes += frame.byteLength + frameOverheadBytes
       }
       if (this.#queuedBytes > this.#maxBufferedBytes) throw new MooringError('lagging')
       this.#watchPartialFrame(frames.length > 0)

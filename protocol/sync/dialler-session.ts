@@ -7,19 +7,10 @@ import { MooringError } from '../errors.ts'
 import { type BlockAddress, type ChangeHash, formatAddress, type Label, type ReplicaId, type Scope } from '../ids.ts'
 import { limits } from '../limits.ts'
 import type { DiallerFrame, Frame, ListenerFrame } from './frames.ts'
+import { type OwnChange, splitByLimits } from './outgoing.ts'
 import { encodeRun, runEncodings } from './run.ts'
 
-/** A change of this replica on its way to the daemon. */
-export interface OwnChange {
-  readonly handle: number
-  readonly actor: string
-  readonly seq: number
-  readonly hash: ChangeHash
-  readonly bytes: Uint8Array
-  readonly ops: number
-  /** Length of the change before compression. */
-  readonly expandedBytes: number
-}
+export type { OwnChange } from './outgoing.ts'
 
 export type SentTip = Frame<DiallerFrame, 'delta'>['tips'][number]
 export type ReceivedTip = Frame<ListenerFrame, 'delta'>['tips'][number]
@@ -122,14 +113,9 @@ export class DiallerSession {
     return this.#run(() => this.#send({ t: 'poison', handle, hash }))
   }
 
-  /** Bytes of deltas and chunks that left the receive buffer. */
+  /** Bytes of deltas that left the receive buffer; pieces of snapshots are counted here as they come. */
   consumed(bytes: number): DiallerEffect[] {
-    return this.#run(() => {
-      this.#consumed += bytes
-      if (this.#consumed < limits.creditBytes / 4) return
-      this.#send({ t: 'credit', bytes: this.#consumed })
-      this.#consumed = 0
-    })
+    return this.#run(() => this.#consume(bytes))
   }
 
   done(reason: string): DiallerEffect[] {
@@ -168,7 +154,10 @@ export class DiallerSession {
           this.#emit(frame.t === 'meta' ? { do: 'meta', frame } : { do: 'quarantined', frame })
           break
         case 'gone':
-          if (frame.handle !== undefined) this.#known.delete(frame.handle)
+          if (frame.handle !== undefined) {
+            this.#known.delete(frame.handle)
+            this.#snapshots.delete(frame.handle)
+          }
           this.#emit({ do: 'gone', frame })
           break
         case 'synced':
@@ -201,12 +190,21 @@ export class DiallerSession {
     this.#mustKnow(frame.handle)
     const parts = this.#snapshots.get(frame.handle) ?? []
     parts.push(frame.bytes)
+    // Now, and not when the snapshot is whole: one that is longer than the window would never be.
+    this.#consume(frame.bytes.byteLength)
     if (!frame.last) {
       this.#snapshots.set(frame.handle, parts)
       return
     }
     this.#snapshots.delete(frame.handle)
     this.#emit({ do: 'snapshot', handle: frame.handle, bytes: concat(parts), tips: frame.tips })
+  }
+
+  #consume(bytes: number): void {
+    this.#consumed += bytes
+    if (this.#consumed < limits.creditBytes / 4) return
+    this.#send({ t: 'credit', bytes: this.#consumed })
+    this.#consumed = 0
   }
 
   #settle(n: number): void {
@@ -262,37 +260,6 @@ export class DiallerSession {
     this.#effects = []
     return effects
   }
-}
-
-/** A frame's envelope and tips need some room beside the run. */
-const maxRunBytes = limits.maxFrameBytes - 16 * 1024
-/** Half of what is allowed: the receiver passes frames on, and acks come sooner. */
-const maxRunChanges = limits.maxChangesPerFrame / 2
-
-function* splitByLimits(changes: readonly OwnChange[]): Generator<OwnChange[]> {
-  let part: OwnChange[] = []
-  let bytes = 1
-  let expanded = 0
-  let ops = 0
-  for (const change of changes) {
-    const isFull =
-      part.length >= maxRunChanges ||
-      bytes + change.bytes.byteLength > maxRunBytes ||
-      expanded + change.expandedBytes > limits.maxExpandedBytes ||
-      ops + change.ops > limits.maxOpsPerFrame
-    if (isFull && part.length > 0) {
-      yield part
-      part = []
-      bytes = 1
-      expanded = 0
-      ops = 0
-    }
-    part.push(change)
-    bytes += change.bytes.byteLength
-    expanded += change.expandedBytes
-    ops += change.ops
-  }
-  if (part.length > 0) yield part
 }
 
 function concat(parts: readonly Uint8Array[]): Uint8Array {

@@ -103,7 +103,8 @@ export const syncFrames = defineFrames({
       t: z.literal('gone'),
       handle: handle.optional(),
       address,
-      reason: z.enum(['deleted', 'out-of-scope', 'no-match']),
+      /** `unknown`: a generation that the daemon has never had, or has lost; `create` may make it again. */
+      reason: z.enum(['deleted', 'out-of-scope', 'no-match', 'unknown']),
     }),
     /** Everything up to the cursor has been sent; the replica stores the cursor together with that data. */
     synced: z.strictObject({ t: z.literal('synced'), cursor: bytes({ max: 256 }) }),

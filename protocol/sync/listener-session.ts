@@ -40,6 +40,11 @@ const maxSnapshotTips = 512
 /** Heads of one introduction, which must fit a frame however many edits stand side by side; the rest is not told. */
 const maxHeadsTold = 1_000
 
+/** What the daemon holds of the actors that a replica named, in one introduction; the rest is sent again and known. */
+const maxHeldTold = 1_500
+/** Creates of one stream, and so the handles that are kept for it. */
+const maxCreates = 20_000
+
 interface BlockIntro {
   readonly scope: Scope
   readonly label: Label
@@ -58,6 +63,7 @@ export class ListenerSession {
   #sendCredit: number = limits.creditBytes
   #receiveCredit: number = limits.creditBytes
   #resyncing = false
+  #creates = 0
   readonly #blockOf = new Map<number, number>()
   readonly #handleOf = new Map<number, number>()
   /** Handles of creates that are not answered yet. */
@@ -94,6 +100,8 @@ export class ListenerSession {
           if (frame.handle % 2 === 0 || this.#blockOf.has(frame.handle) || this.#asked.has(frame.handle)) {
             throw new MooringError('malformed', { detail: 'the handle of a create is odd and new' })
           }
+          if (++this.#creates > maxCreates)
+            throw new MooringError('quota-exceeded', { detail: 'creates of one stream' })
           this.#asked.add(frame.handle)
           this.#emit({ do: 'create', frame })
           break
@@ -139,7 +147,7 @@ export class ListenerSession {
       this.#handleOf.set(block, handle)
       const { scope, label, generation, schema, meta } = intro
       const heads = intro.heads.slice(0, maxHeadsTold) as Frame<ListenerFrame, 'block'>['heads']
-      const holds = held as Frame<ListenerFrame, 'block'>['held']
+      const holds = held.slice(-maxHeldTold) as Frame<ListenerFrame, 'block'>['held']
       this.#send({ t: 'block', handle, scope, label, generation, schema, meta, heads, held: holds })
     })
   }
@@ -191,12 +199,20 @@ export class ListenerSession {
     return this.#run(() => {
       for (const [index, settlement] of settlements.entries()) this.#settlements.set(first + index, settlement)
       const before = this.#settled
+      let refused: { error: MooringError; n: number; count: number } | undefined
       for (;;) {
-        const settlement = this.#settlements.get(this.#settled + 1)
+        const n = this.#settled + 1
+        const settlement = this.#settlements.get(n)
+        // One answer for all that one reason refused: a frame of hundreds is not answered by hundreds.
+        if (refused !== undefined && settlement !== refused.error) {
+          this.#refuse(refused.error, { n: refused.n, count: refused.count })
+          refused = undefined
+        }
         if (settlement === undefined) break
-        this.#settled++
-        this.#settlements.delete(this.#settled)
-        if (settlement !== 'stored') this.#refuse(settlement, { n: this.#settled })
+        this.#settled = n
+        this.#settlements.delete(n)
+        if (settlement !== 'stored')
+          refused = { error: settlement, n: refused?.n ?? n, count: (refused?.count ?? 0) + 1 }
       }
       if (this.#settled > before) this.#send({ t: 'ack', n: this.#settled })
     })
@@ -233,12 +249,13 @@ export class ListenerSession {
     }
     this.#receiveCredit -= frame.run.byteLength
     const chunks = decodeRun(frame.run)
+    if (chunks.length === 0) throw new MooringError('malformed', { detail: 'a delta without a change' })
     const first = this.#received + 1
     this.#received += chunks.length
     this.#emit({ do: 'submit', first, block: this.#blockOf.get(frame.handle), chunks, tips: frame.tips })
   }
 
-  #refuse(error: MooringError, what: { n: number } | { handle: number }): void {
+  #refuse(error: MooringError, what: { n: number; count: number } | { handle: number }): void {
     const { code, retryAfterMs, detail } = toWireError(error)
     this.#send({
       t: 'refuse',

@@ -236,7 +236,7 @@ describe('a log on disk', () => {
     again.send({ t: 'open', replica: again.replica, accept: ['raw'], watch: [notes], own: [], cursor })
     await again.expect('resync')
     again.send({ t: 'have', entries: [{ address: notes, generation: 1, clock: [] }], last: true })
-    expect(await again.expect('gone')).toMatchObject({ address: notes, reason: 'deleted' })
+    expect(await again.expect('gone')).toMatchObject({ address: notes, reason: 'unknown' })
     await again.expect('synced')
   })
 })

@@ -12,6 +12,7 @@ import { ManualClock } from '../../../fixtures/clock.ts'
 function open<Name extends SchemaName>(schema: Name) {
   const clock = new ManualClock()
   let told = 0
+  const poison: string[] = []
   const block = new Block({
     address: 'space:home/notes' as BlockAddress,
     schema,
@@ -22,8 +23,12 @@ function open<Name extends SchemaName>(schema: Name) {
     onRemote: () => {
       told++
     },
+    onPoison: (hashes) => poison.push(...hashes),
+    onBroken: (error) => {
+      throw error
+    },
   })
-  return { block, clock, told: () => told }
+  return { block, clock, poison, told: () => told }
 }
 
 describe('a local change', () => {

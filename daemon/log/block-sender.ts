@@ -1,0 +1,98 @@
+/**
+ * How one replica is sent blocks: introduced, as a snapshot, as groups of the log. Keeps true: bytes wait for credit and
+ * for the stream, and a long run of work lets everyone else have a turn.
+ */
+import type { PeerId } from '../../protocol/ids.ts'
+import { limits } from '../../protocol/limits.ts'
+import { type ListenerEffect, type ListenerSession, ownsActor } from '../../protocol/sync/index.ts'
+import type { BlockId, BlockRow, Origin } from '../storage/storage.ts'
+import type { LogReader } from './log-reader.ts'
+import type { Clock, Possession } from './possession.ts'
+import type { LogGroup } from './ring.ts'
+
+export interface BlockSenderInit {
+  readonly self: PeerId
+  readonly origin: Origin
+  readonly session: ListenerSession
+  readonly reader: LogReader
+  /** What the replica said it holds of its own actors. */
+  readonly own: Possession
+  readonly signal: AbortSignal
+  apply(effects: readonly ListenerEffect[]): void
+  /** Resolves when the stream takes more. */
+  drained(): Promise<void>
+  /** Resolves when something changed, credit among it. */
+  changed(): Promise<void>
+}
+
+/** Steps after which the event loop gets its turn; one costs a few microseconds, or the encoding of a frame. */
+const stepsPerTurn = 64
+
+export class BlockSender {
+  readonly #init: BlockSenderInit
+  #steps = 0
+
+  constructor(init: BlockSenderInit) {
+    this.#init = init
+  }
+
+  /** Counts a step: nothing here waits for anything but promises, which never let timers and sockets in. */
+  async turn(): Promise<void> {
+    this.#steps++
+    if (this.#steps % stepsPerTurn === 0) await new Promise<void>((resolve) => setImmediate(resolve))
+  }
+
+  /**
+   * Introduces the block, under the dialler's handle when it asked for it. `named`: what `have` said of the block.
+   */
+  async introduce(row: BlockRow, { named, asked }: { named?: Clock | undefined; asked?: number } = {}): Promise<void> {
+    const held = await this.#held(row.id, named)
+    this.#init.apply(this.#init.session.block(row.id, row, held, asked))
+  }
+
+  isIntroduced(block: BlockId): boolean {
+    return this.#init.session.handleOf(block) !== undefined
+  }
+
+  async snapshot(block: BlockId, bytes: Uint8Array): Promise<void> {
+    const tips = await this.#init.reader.tips(block)
+    for (let offset = 0; offset < bytes.byteLength && !this.#init.signal.aborted; offset += limits.maxChunkBytes) {
+      await this.writable()
+      const piece = bytes.subarray(offset, offset + limits.maxChunkBytes)
+      const isLast = offset + limits.maxChunkBytes >= bytes.byteLength
+      this.#init.apply(this.#init.session.chunk(block, piece, isLast ? tips : undefined))
+    }
+  }
+
+  /** The group less what the replica holds: of what it sent itself, and of what `have` said; undefined for nothing. */
+  lacking(group: LogGroup, named: Clock | undefined): LogGroup | undefined {
+    const { origin, own } = this.#init
+    const isOwn = group.origin.peer === origin.peer && group.origin.replica === origin.replica
+    const mine = isOwn ? own.of(group.block) : undefined
+    if (mine === undefined && named === undefined) return group
+    return group.without(({ actor, actorSeq }) => {
+      return actorSeq <= Math.max(mine?.get(actor) ?? 0, named?.get(actor) ?? 0)
+    })
+  }
+
+  group(group: LogGroup): void {
+    this.#init.apply(this.#init.session.delta(group.block, group.lastSeq, group.run, group.tips))
+  }
+
+  /** Waits for credit and for the stream; control frames never wait here. */
+  async writable(): Promise<void> {
+    await this.#init.drained()
+    while (this.#init.session.sendCredit <= 0 && !this.#init.signal.aborted) await this.#init.changed()
+  }
+
+  /** What the log holds of the replica's actors that it named; the rest of them it sends again. */
+  async #held(block: BlockId, named: Clock | undefined): Promise<{ actor: string; seq: number }[]> {
+    const { origin, own, reader, self } = this.#init
+    const mine = own.of(block)
+    if (mine === undefined && named === undefined) return []
+    const clock = await reader.clock(block)
+    return clock
+      .filter(({ actor }) => mine?.has(actor) || (named?.has(actor) && ownsActor(self, origin.peer, actor)))
+      .map(({ actor, seq }) => ({ actor, seq }))
+  }
+}

@@ -1,0 +1,317 @@
+/** What one approved plugin can do to the others, to the daemon's memory and to its time: nothing. */
+import * as A from '@automerge/automerge'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { encodeValue, limits, type ReplicaId, schemaNamed } from '../../protocol/index.ts'
+import { encodeRun, ListenerSession } from '../../protocol/sync/index.ts'
+import { alice, bob, mallory } from '../fixtures/cast.ts'
+import { assemble, takeApart } from '../fixtures/change-builder.ts'
+import { strayInsert } from '../fixtures/poison.ts'
+import { actorOf, insert, RawReplica, textDoc } from '../fixtures/raw-replica.ts'
+import { SyncWorld } from '../fixtures/sync-world.ts'
+
+const notes = 'space:home/notes'
+const everything = ['read', 'write', 'create'].map((right) => `blocks:${right}:space:home/*`)
+const until = (check: () => void): Promise<void> => vi.waitFor(check, { timeout: 20_000, interval: 5 })
+
+let world: SyncWorld
+
+beforeEach(async () => {
+  world = await SyncWorld.open()
+  for (const who of [alice, bob, mallory]) await world.approve(who, ...everything)
+})
+
+afterEach(async () => {
+  await world.close()
+})
+
+const other = 'f'.repeat(32) as ReplicaId
+
+describe('a change that the engine cannot take', () => {
+  it('is left out by the other plugins, which go on, and is reported', async () => {
+    const a = world.plugin(alice)
+    a.connect()
+    const mine = a.memory.open(notes, 'text')
+    await mine.live()
+    const raw = new RawReplica(world, mallory)
+    await raw.begin(notes)
+    const { honest, poison } = strayInsert(mallory)
+    for (const bytes of honest) raw.submit([bytes])
+    await raw.settled(honest.length)
+    await until(() => expect(mine.value.text).toBe('abcdefghij'))
+    raw.submit([poison])
+    expect(await raw.settled(honest.length + 1)).toBe('ok')
+    await until(() => expect(world.count('poison', 'daemon')).toBe(1))
+    mine.change((draft) => A.splice(draft, ['text'], 0, 0, 'still '))
+    await mine.flushed()
+    expect(mine.value.text).toBe('still abcdefghij')
+    const b = world.plugin(bob)
+    b.connect()
+    const theirs = b.memory.open(notes, 'text')
+    await until(() => expect(theirs.value.text).toBe('still abcdefghij'))
+  })
+})
+
+describe('edits side by side', () => {
+  it('are bounded for one peer, so that others can still build on all of them', async () => {
+    const raw = new RawReplica(world, mallory)
+    await raw.begin(notes)
+    let codes = 0
+    for (let n = 1; n <= 70; n++) {
+      raw.submit([insert(textDoc(actorOf(mallory)), 0, 'x').bytes])
+      if ((await raw.settled(n)) !== 'ok') codes++
+    }
+    expect(codes).toBeGreaterThan(0)
+    const row = world.log.index.at(notes as never)
+    expect(row?.heads.length).toBe(64)
+
+    const a = world.plugin(alice)
+    a.connect()
+    const mine = a.memory.open(notes, 'text')
+    await until(() => expect(mine.value.text).toHaveLength(64))
+    mine.change((draft) => A.splice(draft, ['text'], 0, 0, 'one '))
+    await mine.flushed()
+    expect(world.log.index.at(notes as never)?.heads).toHaveLength(1)
+  })
+
+  it('are refused when an actor passes over its own last change', async () => {
+    const raw = new RawReplica(world, mallory)
+    await raw.begin(notes)
+    const actor = actorOf(mallory)
+    const first = insert(textDoc(actor), 0, 'a')
+    const beside = insert(textDoc(actorOf(mallory)), 0, 'b')
+    raw.submit([first.bytes])
+    raw.submit([beside.bytes])
+    expect(await raw.settled(2)).toBe('ok')
+    const next = takeApart(insert(first.doc, 1, 'c').bytes)
+    const dep = Buffer.from(A.decodeChange(beside.bytes).hash, 'hex')
+    raw.submit([assemble({ ...next, deps: [dep] })])
+    expect(await raw.settled(3)).toBe('bad-change')
+  })
+})
+
+describe('a block event between two changes of one replica', () => {
+  it('is told to a watcher that reads the log from disk', async () => {
+    const raw = new RawReplica(world, mallory)
+    await raw.begin(notes)
+    const watcher = new RawReplica(world, alice)
+    watcher.open(['space:home/*'])
+    const { cursor } = await watcher.expect('synced')
+    watcher.end()
+    const first = insert(textDoc(actorOf(mallory)), 0, 'a')
+    raw.submit([first.bytes])
+    await raw.settled(1)
+    const maker = new RawReplica(world, bob)
+    maker.open()
+    await maker.create('space:home/between', 1)
+    raw.submit([insert(first.doc, 1, 'b').bytes])
+    await raw.settled(2)
+    raw.end()
+    await world.restart()
+    const again = new RawReplica(world, alice)
+    again.send({ t: 'open', replica: again.replica, accept: ['raw'], watch: ['space:home/*'], own: [], cursor })
+    await again.expect('synced')
+    const labels = world.frames
+      .filter(({ frame, to }) => to === 'alice' && frame.t === 'block')
+      .map((f) => f.frame.label)
+    expect(labels.at(-1)).toBe('between')
+  })
+
+  it('is told to a replica that comes back after a deletion', async () => {
+    const maker = new RawReplica(world, bob)
+    await maker.begin(notes)
+    const watcher = new RawReplica(world, alice)
+    watcher.open(['space:home/*'])
+    const { cursor } = await watcher.expect('synced')
+    watcher.end()
+    const row = world.log.index.at(notes as never)
+    if (row === undefined) throw new Error('no block')
+    const origin = { peer: bob.peer, replica: other }
+    await world.log.watcherComponents.committer.submit([{ kind: 'delete', block: row.id, origin, grantVersion: 1 }])
+    const again = new RawReplica(world, alice)
+    again.send({ t: 'open', replica: again.replica, accept: ['raw'], watch: ['space:home/*'], own: [], cursor })
+    expect(await again.expect('gone')).toMatchObject({ address: notes, reason: 'deleted' })
+  })
+})
+
+describe('a snapshot longer than the credit', () => {
+  it('arrives', async () => {
+    const raw = new RawReplica(world, mallory)
+    await raw.begin(notes)
+    let doc = A.clone(textDoc(actorOf(mallory)) as A.Doc<Record<string, unknown>>)
+    for (let n = 0; n < 20; n++) {
+      doc = A.change(doc, (draft) => {
+        draft[`pad ${n}`] = crypto.getRandomValues(new Uint8Array(60_000))
+      })
+    }
+    const bytes = A.save(doc)
+    expect(bytes.byteLength).toBeGreaterThan(limits.creditBytes)
+    const row = world.log.index.at(notes as never)
+    if (row === undefined) throw new Error('no block')
+    const heads = A.getHeads(doc) as never[]
+    await world.storage.putSnapshot({ block: row.id, seq: row.visibleSeq, changes: 1, heads, bytes })
+    const a = world.plugin(alice)
+    a.connect()
+    const mine = a.memory.open(notes, 'text')
+    await mine.live()
+    expect(Object.keys(mine.value)).toContain('pad 19')
+  })
+})
+
+describe('a duplicate of what the store refuses', () => {
+  it('is not settled as stored', async () => {
+    const raw = new RawReplica(world, mallory)
+    await raw.begin(notes)
+    const { bytes } = insert(textDoc(actorOf(mallory)), 0, 'a')
+    const before = world.grants.get(mallory.peer)
+    await world.approve(mallory, 'blocks:read:space:home/*')
+    if (before !== undefined) world.grants.set(mallory.peer, before)
+    raw.submit([bytes])
+    raw.submit([bytes])
+    expect(await raw.settled(2)).toBe('grant-changed')
+    const refused = world.frames.filter(({ frame, to }) => to === 'mallory' && frame.t === 'refuse')
+    expect(refused.reduce((sum, { frame }) => sum + Number(frame.count ?? 1), 0)).toBe(2)
+    expect(world.log.index.at(notes as never)?.changes).toBe(0)
+  })
+})
+
+describe('what builds on a change that is not durable', () => {
+  it('is refused unless its sender is the same, under the same grant', async () => {
+    await world.approve(bob, ...everything)
+    const raw = new RawReplica(world, mallory)
+    const accomplice = new RawReplica(world, bob)
+    await raw.begin(notes)
+    await accomplice.begin(notes)
+    const first = insert(textDoc(actorOf(mallory)), 0, 'a')
+    const built = insert(A.clone(first.doc, { actor: actorOf(bob) }), 1, 'b')
+    raw.submit([first.bytes])
+    accomplice.submit([built.bytes])
+    expect(await accomplice.settled(1)).toBe('missing-deps')
+    expect(await raw.settled(1)).toBe('ok')
+    accomplice.submit([built.bytes])
+    await accomplice.settled(2)
+    expect(world.log.index.at(notes as never)?.changes).toBe(2)
+  })
+})
+
+describe('one replica', () => {
+  it('has one stream: a second one ends the first', async () => {
+    const first = new RawReplica(world, mallory)
+    await first.begin(notes)
+    const second = new RawReplica(world, mallory)
+    await second.begin(notes)
+    expect(await first.expect('done')).toMatchObject({ reason: 'superseded' })
+    const elsewhere = new RawReplica(world, mallory, other)
+    await elsewhere.begin(notes)
+    second.submit([insert(textDoc(actorOf(mallory)), 0, 'a').bytes])
+    expect(await second.settled(1)).toBe('ok')
+  })
+
+  it('watches no more patterns than it may', async () => {
+    const raw = new RawReplica(world, mallory)
+    raw.open()
+    for (let n = 0; n <= limits.maxWatches; n++) raw.send({ t: 'watch', pattern: `space:home/block${n}` })
+    expect(await raw.expect('done')).toMatchObject({ reason: 'quota-exceeded' })
+  })
+
+  it('cannot make the daemon keep an endless list of what it has', async () => {
+    const raw = new RawReplica(world, mallory)
+    raw.send({ t: 'open', replica: raw.replica, accept: ['raw'], watch: [notes], own: [], cursor: new Uint8Array(1) })
+    await raw.expect('resync')
+    for (let frame = 0; frame < 100; frame++) {
+      const entries = Array.from({ length: 256 }, (_, n) => ({
+        address: `space:home/b${frame}.${n}`,
+        generation: 1,
+        clock: [],
+      }))
+      if (raw.channel.ended.aborted) break
+      raw.send({ t: 'have', entries, last: false })
+    }
+    expect(await raw.expect('done')).toMatchObject({ reason: 'quota-exceeded' })
+  })
+
+  it('sends deltas that hold something', async () => {
+    const raw = new RawReplica(world, mallory)
+    await raw.begin(notes)
+    const tip = { actor: actorOf(mallory), seq: 1, hash: '0'.repeat(64), signature: new Uint8Array(64) }
+    raw.send({ t: 'delta', handle: 1, run: encodeRun([]), tips: [tip] })
+    expect(await raw.expect('done')).toMatchObject({ reason: 'malformed' })
+  })
+
+  it('is answered once for a frame that is refused as a whole', async () => {
+    const raw = new RawReplica(world, mallory)
+    await raw.begin(notes)
+    let doc = textDoc(actorOf(alice))
+    const changes = Array.from({ length: 50 }, () => {
+      const next = insert(doc, 0, 'x')
+      doc = next.doc
+      return next.bytes
+    })
+    raw.submit(changes)
+    await raw.settled(50)
+    const refusals = world.frames.filter(({ frame, to }) => to === 'mallory' && frame.t === 'refuse')
+    expect(refusals.map(({ frame }) => [frame.n, frame.count, frame.code])).toEqual([[1, 50, 'actor-not-owned']])
+  })
+})
+
+describe('a block with many actors and many edits side by side', () => {
+  it('is resumed by a replica that says in parts what it has', async () => {
+    const writer = new RawReplica(world, bob)
+    await writer.begin(notes)
+    const actor = actorOf(bob)
+    writer.submit([insert(textDoc(actor), 0, 'a').bytes])
+    await writer.settled(1)
+    const raw = new RawReplica(world, mallory)
+    raw.send({ t: 'open', replica: raw.replica, accept: ['raw'], watch: [notes], own: [], cursor: new Uint8Array(1) })
+    await raw.expect('resync')
+    const others = Array.from({ length: 1_000 }, () => ({ actor: actorOf(alice), seq: 1 }))
+    const entry = { address: notes, generation: 1 }
+    raw.send({ t: 'have', entries: [{ ...entry, clock: [{ actor, seq: 1 }] }], last: false })
+    raw.send({ t: 'have', entries: [{ ...entry, clock: others }], last: true })
+    await raw.expect('synced')
+    expect(world.count('delta', 'mallory')).toBe(0)
+  })
+
+  it('is introduced in one frame', () => {
+    const session = new ListenerSession()
+    const many = (length: number, digits: number): string[] =>
+      Array.from({ length }, (_, n) => n.toString(16).padStart(digits, '0'))
+    const intro = { scope: 'space:home', label: 'notes', generation: 1, schema: 'text', meta: {} } as never
+    const held = many(4_096, 48).map((actor) => ({ actor, seq: 1 }))
+    const [effect] = session.block(1, { ...(intro as object), heads: many(10_000, 64) } as never, held)
+    if (effect?.do !== 'send') throw new Error('nothing is sent')
+    expect(encodeValue(effect.frame).byteLength).toBeLessThan(limits.maxFrameBytes)
+  })
+})
+
+describe('blocks of one peer', () => {
+  it('are counted while they are being made', async () => {
+    const { index } = world.log
+    vi.spyOn(index, 'ownedBy').mockReturnValue(limits.maxBlocksPerPeer - 1)
+    const make = (label: string) =>
+      world.log.create({
+        origin: { peer: mallory.peer, replica: other },
+        grantVersion: 1,
+        scope: 'space:home' as never,
+        label: label as never,
+        meta: {},
+        schema: schemaNamed('text'),
+      })
+    const made = await Promise.allSettled([make('one'), make('two'), make('three')])
+    expect(made.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'rejected'])
+    vi.restoreAllMocks()
+  })
+})
+
+describe('what waits in memory', () => {
+  it('keeps no more of a frame than the changes that were in it', async () => {
+    const raw = new RawReplica(world, mallory)
+    await raw.begin(notes)
+    raw.submit([insert(textDoc(actorOf(mallory)), 0, 'a').bytes])
+    await raw.settled(1)
+    const { ring } = world.log.watcherComponents
+    const [group] = ring.after(world.log.published - 1) ?? []
+    const [item] = group?.items ?? []
+    expect(item?.bytes.buffer.byteLength).toBe(item?.bytes.byteLength)
+    expect(group?.tips[0]?.signature.buffer.byteLength).toBe(64)
+  })
+})

@@ -1,0 +1,216 @@
+/**
+ * Watches one simulated sync stream and holds it against what must be true at every moment: nothing is acknowledged or
+ * shown before it is durable, nobody is sent what it wrote itself, nobody ends a stream for a breach of the protocol.
+ */
+import { errorTable, isErrorCode, limits } from '../../protocol/index.ts'
+import { decodeRun, readChange } from '../../protocol/sync/index.ts'
+import type { SimReport } from './sim-report.ts'
+import type { SimFrame } from './sim-stream.ts'
+
+export interface OwnFact {
+  readonly address: string
+  readonly hash: string
+  readonly actor: string
+  readonly seq: number
+}
+
+/** What is known of a replica from outside: from its frames alone. */
+export class ReplicaFacts {
+  /** Every change it ever sent, by address and hash. */
+  readonly made = new Map<string, OwnFact>()
+  /** What it was told is durable. */
+  readonly acked = new Map<string, OwnFact>()
+  /** What it has received. */
+  readonly held = new Set<string>()
+}
+
+export interface DaemonFacts {
+  /** Whether the change is in the store at this moment. */
+  isDurable(address: string, hash: string): boolean
+  /** Whether the change is on its way into the store. */
+  isRunning(hash: string): boolean
+}
+
+interface Sent extends OwnFact {
+  isRefused: boolean
+}
+
+const key = (address: string, hash: string): string => `${address} ${hash}`
+/** Ends of a stream that are nobody's mistake. */
+const innocentEnds = new Set(['unavailable', 'limit', 'denied', 'timeout', 'pending', 'conflict'])
+
+export class StreamOracle {
+  readonly #name: string
+  readonly #facts: ReplicaFacts
+  readonly #daemon: DaemonFacts
+  readonly #report: SimReport
+  readonly #isAside: (address: string, hash: string) => boolean
+  readonly #addressOf = new Map<number, string>()
+  /** Changes of the stream in the order they were sent. */
+  readonly #sent: Sent[] = []
+  #credit: number = limits.creditBytes
+  #hasWaited = false
+  #ackSent = 0
+  #ackArrived = 0
+
+  constructor(init: {
+    name: string
+    facts: ReplicaFacts
+    daemon: DaemonFacts
+    report: SimReport
+    /** Whether the replica has set the change aside: it holds it no more. */
+    isAside(address: string, hash: string): boolean
+  }) {
+    this.#name = init.name
+    this.#facts = init.facts
+    this.#daemon = init.daemon
+    this.#report = init.report
+    this.#isAside = init.isAside
+  }
+
+  /** What a frame says, in short. */
+  describe(frame: SimFrame): string {
+    const fields = ['handle', 'label', 'address', 'reason', 'code', 'detail', 'n', 'count', 'seq'].flatMap((field) =>
+      frame[field] === undefined ? [] : [`${field} ${frame[field]}`],
+    )
+    const changes =
+      frame.run instanceof Uint8Array ? this.#changes(frame).map(({ hash, seq }) => `${hash.slice(0, 8)}:${seq}`) : []
+    return ['', ...fields, ...changes].join(' ')
+  }
+
+  pluginSent(frame: SimFrame): void {
+    if (frame.t === 'create') this.#addressOf.set(frame.handle as number, `${frame.scope}/${frame.label}`)
+    if (frame.t === 'delta') {
+      for (const fact of this.#changes(frame)) {
+        const known = key(fact.address, fact.hash)
+        if (this.#facts.acked.has(known)) this.#report.saw('supplied again after restore')
+        this.#facts.made.set(known, fact)
+        this.#sent.push({ ...fact, isRefused: false })
+      }
+    }
+    if (frame.t === 'done') this.#ended('plugin', frame)
+  }
+
+  pluginSaw(frame: SimFrame): void {
+    switch (frame.t) {
+      case 'delta':
+        for (const { address, hash } of this.#changes(frame)) {
+          if (this.#facts.held.has(key(address, hash))) this.#report.count('redelivered')
+          this.#facts.held.add(key(address, hash))
+        }
+        break
+      case 'ack':
+        for (; this.#ackArrived < (frame.n as number); this.#ackArrived++) {
+          const sent = this.#sent[this.#ackArrived]
+          if (sent !== undefined && !sent.isRefused) this.#facts.acked.set(key(sent.address, sent.hash), sent)
+        }
+        break
+      case 'refuse': {
+        const code = String(frame.code)
+        this.#report.count(`code ${code}`)
+        this.#report.saw(isErrorCode(code) && errorTable[code].retryable ? 'refused retryable' : 'refused permanent')
+        break
+      }
+      case 'block':
+        for (const fact of this.#heldOf(frame)) this.#facts.acked.set(key(fact.address, fact.hash), fact)
+        break
+      case 'resync':
+        this.#report.saw('resync')
+        break
+      case 'chunk':
+        this.#report.saw('snapshot sent')
+        break
+    }
+  }
+
+  daemonSent(frame: SimFrame): void {
+    switch (frame.t) {
+      case 'block':
+        this.#addressOf.set(frame.handle as number, `${frame.scope}/${frame.label}`)
+        for (const fact of this.#heldOf(frame)) this.#mustBeDurable(fact, 'claimed as held')
+        break
+      case 'delta':
+        this.#report.count('deltas')
+        this.#spend((frame.run as Uint8Array).byteLength)
+        for (const fact of this.#changes(frame)) {
+          this.#mustBeDurable(fact, 'shown')
+          if (this.#facts.made.has(key(fact.address, fact.hash)) && !this.#isAside(fact.address, fact.hash)) {
+            this.#report.fail(`${this.#name} was sent its own change ${fact.hash.slice(0, 8)} of ${fact.address}`)
+          }
+        }
+        break
+      case 'chunk':
+        this.#spend((frame.bytes as Uint8Array).byteLength)
+        break
+      case 'refuse': {
+        const first = frame.n as number | undefined
+        for (let n = 0; first !== undefined && n < ((frame.count as number | undefined) ?? 1); n++) {
+          const sent = this.#sent[first - 1 + n]
+          if (sent !== undefined) sent.isRefused = true
+        }
+        break
+      }
+      case 'ack':
+        for (; this.#ackSent < (frame.n as number); this.#ackSent++) {
+          const sent = this.#sent[this.#ackSent]
+          if (sent === undefined) this.#report.fail(`${this.#name} was acknowledged a change that it never sent`)
+          else if (!sent.isRefused) this.#mustBeDurable(sent, 'acknowledged')
+        }
+        break
+      case 'done':
+        this.#ended('daemon', frame)
+        break
+    }
+  }
+
+  daemonSaw(frame: SimFrame): void {
+    if (frame.t === 'credit') this.#credit += frame.bytes as number
+    if (frame.t !== 'delta') return
+    for (const { address, hash } of this.#changes(frame)) {
+      if (this.#daemon.isDurable(address, hash) || this.#daemon.isRunning(hash)) this.#report.saw('duplicate')
+    }
+  }
+
+  #spend(bytes: number): void {
+    if (this.#hasWaited && this.#credit > 0) this.#report.saw('slow reader waited')
+    this.#credit -= bytes
+    this.#hasWaited = this.#credit <= 0
+  }
+
+  #mustBeDurable({ address, hash }: OwnFact, what: string): void {
+    if (this.#daemon.isDurable(address, hash)) return
+    this.#report.fail(
+      `a change of ${address} was ${what} to ${this.#name} and is not in the store: ${hash.slice(0, 8)}`,
+    )
+  }
+
+  #ended(by: string, frame: SimFrame): void {
+    const code = String(frame.reason)
+    this.#report.count(`end ${code}`)
+    const category = isErrorCode(code) ? errorTable[code].category : 'invalid'
+    // A frame that was cut off by the end of the path is malformed, and nobody's mistake.
+    const isTorn = code === 'malformed' && String(frame.detail ?? '').includes('ended inside a frame')
+    if (!innocentEnds.has(category) && !isTorn) {
+      this.#report.fail(`the ${by} ended the stream of ${this.#name} with ${code}: ${frame.detail ?? ''}`)
+    }
+  }
+
+  *#heldOf(frame: SimFrame): Generator<OwnFact> {
+    const address = `${frame.scope}/${frame.label}`
+    const held = new Map(
+      (frame.held as { readonly actor: string; readonly seq: number }[]).map(({ actor, seq }) => [actor, seq]),
+    )
+    if (held.size === 0) return
+    for (const fact of this.#facts.made.values()) {
+      if (fact.address === address && fact.seq <= (held.get(fact.actor) ?? 0)) yield fact
+    }
+  }
+
+  #changes(frame: SimFrame): OwnFact[] {
+    const address = this.#addressOf.get(frame.handle as number) ?? ''
+    return decodeRun(frame.run as Uint8Array).map((chunk) => {
+      const { hash, actor, seq } = readChange(chunk)
+      return { address, hash, actor, seq }
+    })
+  }
+}

@@ -1,0 +1,44 @@
+/**
+ * Seeded schedules of block sync in simulated time: crashes, lost connections, slow disks and readers, older copies of
+ * the store, changing grants. Each seed runs twice and must do the same twice.
+ *
+ * `MOORING_SIM_COUNT` sets how many schedules, `MOORING_SIM_SEED` from which seed on.
+ */
+import { afterAll, describe, expect, it } from 'vitest'
+import { situations } from './sim-report.ts'
+import { replayCommand, simulate } from './simulator.ts'
+
+/** What takes half a minute on a quiet machine of two cores, each of them twice. */
+const count = Number(process.env.MOORING_SIM_COUNT ?? 200)
+const first = Number(process.env.MOORING_SIM_SEED ?? 1)
+const perTest = 20
+
+const counts = new Map<string, number>()
+let ran = 0
+
+describe('simulated schedules', () => {
+  for (let from = first; from < first + count; from += perTest) {
+    const seeds = Array.from({ length: Math.min(perTest, first + count - from) }, (_, index) => String(from + index))
+    it(`keep every promise from seed ${seeds[0]} to ${seeds.at(-1)}`, async () => {
+      for (const seed of seeds) {
+        const run = await simulate(seed)
+        const again = await simulate(seed)
+        expect(run.failures, replayCommand(seed)).toEqual([])
+        expect(again.hash, `the same seed gives another trace: ${replayCommand(seed)}`).toBe(run.hash)
+        for (const [what, times] of run.counts) counts.set(what, (counts.get(what) ?? 0) + times)
+        ran++
+      }
+    })
+  }
+
+  // Fewer schedules than that prove nothing about what they reach.
+  it.runIf(count >= 200)('reach every situation that they are about', () => {
+    expect(ran).toBe(count)
+    expect(situations.filter((situation) => (counts.get(situation) ?? 0) === 0)).toEqual([])
+  })
+})
+
+afterAll(() => {
+  const reached = situations.map((situation) => `${counts.get(situation) ?? 0} ${situation}`)
+  console.log(`${ran} schedules: ${reached.join(', ')}`)
+})
