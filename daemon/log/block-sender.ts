@@ -76,7 +76,8 @@ export class BlockSender {
   }
 
   group(group: LogGroup): void {
-    this.#init.apply(this.#init.session.delta(group.block, group.lastSeq, group.run, group.tips))
+    const { session } = this.#init
+    this.#init.apply(session.delta(group.block, group.lastSeq, group.run(session.runEncoding), group.tips))
   }
 
   /** Waits for credit and for the stream; control frames never wait here. */

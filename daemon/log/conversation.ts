@@ -39,16 +39,7 @@ export interface ConversationInit {
 /** Runs until the stream or the session ends; never throws. */
 export async function serveSync(log: ChangeLog, init: ConversationInit): Promise<void> {
   const conversation = new Conversation(log, init)
-  const replica = `${init.peer} ${init.replica}`
-  // One stream for a replica: each costs memory and a reader of the log, and one connection has many streams.
-  log.streams.get(replica)?.(new MooringError('superseded'))
-  const end = (reason: MooringError): void => conversation.end(reason)
-  log.streams.set(replica, end)
-  try {
-    await conversation.run()
-  } finally {
-    if (log.streams.get(replica) === end) log.streams.delete(replica)
-  }
+  await conversation.run()
 }
 
 /** Frames of one stream on their way to the store: what waits there waits before everyone else's. */
@@ -62,6 +53,8 @@ class Conversation {
   readonly #session = new ListenerSession()
   readonly #ended = new AbortController()
   readonly #watcher: Watcher
+  readonly #replica: string
+  readonly #end = (reason: MooringError): void => this.#fail(reason)
   #unstoredBytes = 0
   #framesInFlight = 0
   #poisonLines = 0
@@ -70,6 +63,7 @@ class Conversation {
   constructor(log: ChangeLog, init: ConversationInit) {
     this.#log = log
     this.#init = init
+    this.#replica = `${init.peer} ${init.replica}`
     this.#watcher = new Watcher(log.watcherComponents, {
       session: this.#session,
       origin: { peer: init.peer, replica: init.replica },
@@ -105,14 +99,10 @@ class Conversation {
       end()
       stopGranted()
       signal.removeEventListener('abort', endOfSession)
+      if (this.#log.streams.get(this.#replica) === this.#end) this.#log.streams.delete(this.#replica)
       await watching
       await channel.close()
     }
-  }
-
-  /** Ends it from this side. */
-  end(reason: MooringError): void {
-    this.#fail(reason)
   }
 
   get #isFull(): boolean {
@@ -218,6 +208,9 @@ class Conversation {
     if (frame.replica !== this.#init.replica)
       throw new MooringError('wrong-state', { detail: 'not the replica of hello' })
     for (const pattern of frame.watch) checkPattern(pattern)
+    // One open stream for a replica: each costs memory and a reader of the log, and one connection has many streams.
+    this.#log.streams.get(this.#replica)?.(new MooringError('superseded'))
+    this.#log.streams.set(this.#replica, this.#end)
     this.#watcher.open(frame)
   }
 

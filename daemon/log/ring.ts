@@ -3,7 +3,7 @@
  * reads the log from disk until its position is inside again.
  */
 import type { ActorId, ChangeHash, PeerId } from '../../protocol/ids.ts'
-import { encodeRun } from '../../protocol/sync/index.ts'
+import { encodeRun, type RunEncoding } from '../../protocol/sync/index.ts'
 import type { BlockId, Origin, Seq } from '../storage/storage.ts'
 
 export interface LogItem {
@@ -29,7 +29,7 @@ export class LogGroup {
   readonly items: readonly LogItem[]
   readonly tips: readonly AuthoredTip[]
   readonly bytes: number
-  #run: Uint8Array | undefined
+  readonly #runs = new Map<RunEncoding, Uint8Array>()
 
   constructor(block: BlockId, origin: Origin, items: readonly LogItem[], tips: readonly AuthoredTip[]) {
     this.block = block
@@ -71,10 +71,17 @@ export class LogGroup {
     return items.length === 0 ? undefined : new LogGroup(this.block, this.origin, items, this.tips)
   }
 
-  /** Encoded once, however many watchers there are. */
-  get run(): Uint8Array {
-    this.#run ??= encodeRun(this.items.map((item) => item.bytes))
-    return this.#run
+  /** Encoded once for each encoding that is read, however many watchers there are. */
+  run(encoding: RunEncoding): Uint8Array {
+    let run = this.#runs.get(encoding)
+    if (run === undefined) {
+      run = encodeRun(
+        this.items.map((item) => item.bytes),
+        encoding,
+      )
+      this.#runs.set(encoding, run)
+    }
+    return run
   }
 }
 

@@ -101,7 +101,11 @@ export class DiallerSession {
         this.#outbox.push({
           changes: part,
           handle,
-          run: encodeRun(part.map((change) => change.bytes)),
+          // The daemon does not say what it reads: every daemon reads this.
+          run: encodeRun(
+            part.map((change) => change.bytes),
+            'deflate',
+          ),
           tips: [...last.values()].map(tipOf),
         })
       }

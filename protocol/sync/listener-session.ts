@@ -7,7 +7,7 @@ import { MooringError, toWireError } from '../errors.ts'
 import type { BlockAddress, Label, Scope } from '../ids.ts'
 import { limits } from '../limits.ts'
 import type { DiallerFrame, Frame, ListenerFrame } from './frames.ts'
-import { decodeRun, runEncodings } from './run.ts'
+import { chooseRunEncoding, decodeRun, type RunEncoding } from './run.ts'
 
 export type ListenerEffect =
   | { readonly do: 'send'; readonly frame: ListenerFrame }
@@ -54,6 +54,12 @@ interface BlockIntro {
   readonly heads: readonly string[]
 }
 
+function agreedEncoding(accept: readonly string[]): RunEncoding {
+  const encoding = chooseRunEncoding(accept)
+  if (encoding === undefined) throw new MooringError('version-mismatch', { detail: 'no common encoding of runs' })
+  return encoding
+}
+
 export class ListenerSession {
   #effects: ListenerEffect[] = []
   #phase: 'new' | 'open' | 'ended' = 'new'
@@ -63,6 +69,7 @@ export class ListenerSession {
   #sendCredit: number = limits.creditBytes
   #receiveCredit: number = limits.creditBytes
   #resyncing = false
+  #runEncoding: RunEncoding = 'raw'
   #creates = 0
   readonly #blockOf = new Map<number, number>()
   readonly #handleOf = new Map<number, number>()
@@ -80,9 +87,7 @@ export class ListenerSession {
       switch (frame.t) {
         case 'open':
           if (this.#phase !== 'new') throw new MooringError('wrong-state', { detail: 'open comes once' })
-          if (!frame.accept.some((encoding) => runEncodings.some((known) => known === encoding))) {
-            throw new MooringError('version-mismatch', { detail: 'no common encoding of runs' })
-          }
+          this.#runEncoding = agreedEncoding(frame.accept)
           this.#phase = 'open'
           this.#emit({ do: 'open', frame })
           break
@@ -132,6 +137,11 @@ export class ListenerSession {
   /** Bytes of deltas and chunks that may be sent now; may be below zero after the last one. */
   get sendCredit(): number {
     return this.#sendCredit
+  }
+
+  /** The best encoding of runs that both sides read. */
+  get runEncoding(): RunEncoding {
+    return this.#runEncoding
   }
 
   handleOf(block: number): number | undefined {

@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { splice } from '../../plugin-sdk/memory/index.ts'
 import { alice, bob } from '../fixtures/cast.ts'
+import { RawReplica } from '../fixtures/raw-replica.ts'
 import { SyncWorld } from '../fixtures/sync-world.ts'
 
 const notes = 'space:home/notes'
@@ -80,6 +81,33 @@ describe('two plugins and one block', () => {
     await Promise.all([here.live(), there.live()])
     here.change((doc) => splice(doc, ['text'], 0, 0, 'same key'))
     await until(() => expect(there.value.text).toBe('same key'))
+  })
+})
+
+describe('what travels', () => {
+  it('is packed both ways, and raw for a replica that reads nothing else', async () => {
+    const a = world.plugin(alice)
+    const b = world.plugin(bob)
+    a.connect()
+    b.connect()
+    const mine = a.memory.open(notes, 'text')
+    const theirs = b.memory.open(notes, 'text')
+    await Promise.all([mine.live(), theirs.live()])
+    const plain = new RawReplica(world, alice)
+    plain.open([notes])
+    await plain.expect('synced')
+    world.frames.length = 0
+    for (let index = 0; index < 200; index++) mine.change((doc) => splice(doc, ['text'], index, 0, 'x'))
+    await until(() => expect(theirs.value.text).toHaveLength(200))
+    const runsTo = (name: string) =>
+      world.frames.flatMap(({ frame, to }) => (frame.t === 'delta' && to === name ? [frame.run as Uint8Array] : []))
+    const bytesTo = (name: string): number => runsTo(name).reduce((sum, run) => sum + run.byteLength, 0)
+    expect(bytesTo('daemon')).toBeLessThan(12 * 200)
+    expect(bytesTo('bob')).toBeLessThan(12 * 200)
+    const { run } = await plain.expect('delta')
+    expect(run[0]).toBe(0)
+    expect(run.byteLength).toBeGreaterThan(80 * 200)
+    plain.end()
   })
 })
 
