@@ -42,8 +42,8 @@ export interface CreateBlock {
 export class ChangeLog {
   readonly index: BlockIndex
   readonly watcherComponents: WatcherComponents
-  /** How to end the sync stream of each replica that has one, by peer and replica. */
-  readonly streams = new Map<string, (reason: MooringError) => void>()
+  /** How to end the open sync streams of each replica, oldest first, by peer and replica. */
+  readonly streams = new Map<string, Set<(reason: MooringError) => void>>()
   readonly #init: ChangeLogInit
   readonly #committer: Committer
   readonly #ingest: Ingest

@@ -42,6 +42,11 @@ export async function serveSync(log: ChangeLog, init: ConversationInit): Promise
   await conversation.run()
 }
 
+/**
+ * Open streams of one replica, which needs one, and another while the end of that is not noticed. Each costs memory and a
+ * reader of the log, and one connection may have many streams: the oldest gives way.
+ */
+const maxOpenStreams = 4
 /** Frames of one stream on their way to the store: what waits there waits before everyone else's. */
 const maxFramesInFlight = 64
 /** Complaints of one stream that reach the log of the daemon. */
@@ -54,7 +59,10 @@ class Conversation {
   readonly #ended = new AbortController()
   readonly #watcher: Watcher
   readonly #replica: string
-  readonly #end = (reason: MooringError): void => this.#fail(reason)
+  readonly #end = (reason: MooringError): void => {
+    this.#leave()
+    this.#fail(reason)
+  }
   #unstoredBytes = 0
   #framesInFlight = 0
   #poisonLines = 0
@@ -99,10 +107,15 @@ class Conversation {
       end()
       stopGranted()
       signal.removeEventListener('abort', endOfSession)
-      if (this.#log.streams.get(this.#replica) === this.#end) this.#log.streams.delete(this.#replica)
+      this.#leave()
       await watching
       await channel.close()
     }
+  }
+
+  #leave(): void {
+    const open = this.#log.streams.get(this.#replica)
+    if (open?.delete(this.#end) && open.size === 0) this.#log.streams.delete(this.#replica)
   }
 
   get #isFull(): boolean {
@@ -208,9 +221,10 @@ class Conversation {
     if (frame.replica !== this.#init.replica)
       throw new MooringError('wrong-state', { detail: 'not the replica of hello' })
     for (const pattern of frame.watch) checkPattern(pattern)
-    // One open stream for a replica: each costs memory and a reader of the log, and one connection has many streams.
-    this.#log.streams.get(this.#replica)?.(new MooringError('superseded'))
-    this.#log.streams.set(this.#replica, this.#end)
+    const open = this.#log.streams.get(this.#replica) ?? new Set()
+    this.#log.streams.set(this.#replica, open.add(this.#end))
+    const [oldest] = open
+    if (open.size > maxOpenStreams) oldest?.(new MooringError('superseded'))
     this.#watcher.open(frame)
   }
 

@@ -4,7 +4,8 @@
  */
 import { asError, type PeerId, type SchemaName } from '../../protocol/index.ts'
 import type { BlockHandle } from './handle.ts'
-import { type MemoryConnection, Replica, type ReplicaInit } from './replica.ts'
+import { Replica } from './replica.ts'
+import type { MemoryConnection, ReplicaInit } from './replica-init.ts'
 
 export { Counter, deleteAt, insertAt, splice, updateText } from '@automerge/automerge'
 export { type BlockEvents, BlockHandle, type BlockState, type RefusedChanges } from './handle.ts'

@@ -194,16 +194,23 @@ describe('what builds on a change that is not durable', () => {
 })
 
 describe('one replica', () => {
-  it('has one stream: a second one ends the first', async () => {
-    const first = new RawReplica(world, mallory)
-    await first.begin(notes)
-    const second = new RawReplica(world, mallory)
-    await second.begin(notes)
-    expect(await first.expect('done')).toMatchObject({ reason: 'superseded' })
+  it('has a few open streams: one more ends the oldest', async () => {
+    const streams: RawReplica[] = []
+    for (let n = 0; n < 5; n++) {
+      const raw = new RawReplica(world, mallory)
+      await raw.begin(notes)
+      streams.push(raw)
+    }
     const elsewhere = new RawReplica(world, mallory, other)
     await elsewhere.begin(notes)
-    second.submit([insert(textDoc(actorOf(mallory)), 0, 'a').bytes])
-    expect(await second.settled(1)).toBe('ok')
+    const [oldest, ...left] = streams
+    expect(await oldest?.expect('done')).toMatchObject({ reason: 'superseded' })
+    for (const raw of left) {
+      raw.submit([insert(textDoc(actorOf(mallory)), 0, 'a').bytes])
+      expect(await raw.settled(1)).toBe('ok')
+      raw.end()
+    }
+    await until(() => expect(world.log.streams.size).toBe(1))
   })
 
   it('watches no more patterns than it may', async () => {

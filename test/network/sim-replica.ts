@@ -162,6 +162,12 @@ export class SimReplica {
     this.connection?.leave()
   }
 
+  /** After a connection that was good at once, as a rule: what was on its way may still be. */
+  #dialAgain(): void {
+    const { random } = this.#init
+    this.#dialSoon(random.chance(0.7) ? random.int(0, 20) : random.int(100, 1_500))
+  }
+
   #dialSoon(ms: number): void {
     if (this.#isDialling) return
     this.#isDialling = true
@@ -186,9 +192,9 @@ export class SimReplica {
     }
     this.connection = connection
     const { signal } = connection
-    signal.addEventListener('abort', () => this.#dialSoon(this.#init.random.int(0, 800)), { once: true })
+    signal.addEventListener('abort', () => this.#dialAgain(), { once: true })
     if (signal.aborted) {
-      this.#dialSoon(this.#init.random.int(0, 800))
+      this.#dialAgain()
       return
     }
     this.#init.report.trace(`${this.name} is connected`)

@@ -193,6 +193,25 @@ describe('grants', () => {
     await until(() => expect(theirs.value.text).toBe('mine!'))
   })
 
+  it('keeps a block of another schema apart, and the other blocks of the replica in step', async () => {
+    const a = world.plugin(alice)
+    const b = world.plugin(bob)
+    a.connect()
+    b.connect()
+    const mine = a.memory.open(notes, 'text')
+    const asMap = b.memory.open(notes, 'map')
+    const other = b.memory.open('space:home/other', 'text')
+    await mine.live()
+    mine.change((doc) => splice(doc, ['text'], 0, 0, 'text'))
+    await mine.flushed()
+    await until(() => expect(asMap.state).toBe('denied'))
+    await other.live()
+    other.change((doc) => splice(doc, ['text'], 0, 0, 'fine'))
+    await other.flushed()
+    expect(Object.keys(asMap.value.map)).toEqual([])
+    expect(world.count('done', 'bob')).toBe(0)
+  })
+
   it('does not tell whether a block exists to who may not know', async () => {
     await world.approve(bob, 'blocks:read:space:garden/*')
     const a = world.plugin(alice)
