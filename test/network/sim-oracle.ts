@@ -22,6 +22,8 @@ export class ReplicaFacts {
   readonly acked = new Map<string, OwnFact>()
   /** What it has received. */
   readonly held = new Set<string>()
+  /** The stream it talks on. On an older one, that only the daemon still takes for open, nobody listens. */
+  newest: StreamOracle | undefined
 }
 
 export interface DaemonFacts {
@@ -66,6 +68,7 @@ export class StreamOracle {
     this.#daemon = init.daemon
     this.#report = init.report
     this.#isAside = init.isAside
+    this.#facts.newest = this
   }
 
   /** What a frame says, in short. */
@@ -134,7 +137,8 @@ export class StreamOracle {
         this.#spend((frame.run as Uint8Array).byteLength)
         for (const fact of this.#changes(frame)) {
           this.#mustBeDurable(fact, 'shown')
-          if (this.#facts.made.has(key(fact.address, fact.hash)) && !this.#isAside(fact.address, fact.hash)) {
+          const isEcho = this.#facts.newest === this && this.#facts.made.has(key(fact.address, fact.hash))
+          if (isEcho && !this.#isAside(fact.address, fact.hash)) {
             this.#report.fail(`${this.#name} was sent its own change ${fact.hash.slice(0, 8)} of ${fact.address}`)
           }
         }
