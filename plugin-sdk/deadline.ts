@@ -43,3 +43,13 @@ export function within<T>(work: Promise<T>, options: WithinOptions<T>): Promise<
     else signal?.addEventListener('abort', onAbort, { once: true })
   })
 }
+
+/** Leaves no listener behind: the signal of a plugin lives through thousands of connections. */
+export async function whenAnyAborted(...signals: AbortSignal[]): Promise<void> {
+  if (signals.some((signal) => signal.aborted)) return
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const onAbort = (): void => resolve()
+  for (const signal of signals) signal.addEventListener('abort', onAbort)
+  await promise
+  for (const signal of signals) signal.removeEventListener('abort', onAbort)
+}

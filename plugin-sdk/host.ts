@@ -60,7 +60,12 @@ export type Host = Omit<AuthorClient, 'log'> & {
    * @throws `invalid-input` for a text that is no grant
    */
   can(grant: string): boolean
-  /** A handle of a block: works at once, offline too. Loads the document engine on first use. */
+  /**
+   * A handle of a block: works at once, offline too. Loads the document engine on first use.
+   *
+   * @throws `address-taken` for another schema; what is wrong with the stored replica: `replica-in-use`,
+   * `database-corrupt`, `database-newer`, `storage-full`, `storage-failed`
+   */
   open<Name extends SchemaName>(address: BlockAddress | (string & {}), schema: Name): Promise<BlockHandle<Name>>
   /** Returns the function that ends it. */
   on<Event extends keyof HostEvents>(event: Event, listener: (value: HostEvents[Event]) => void): () => void
@@ -133,6 +138,17 @@ export class HostCore {
     for (const attachment of this.#attachments) attachment.onConnection(connection)
   }
 
+  /** What an earlier process was told: holds until the daemon says something else. */
+  resume(daemon: PeerId, welcome: { readonly name: string; readonly grants: readonly string[] }): void {
+    this.#self = { peer: this.#init.self, name: welcome.name, daemon }
+    this.setGrants(welcome.grants)
+  }
+
+  openMemory(daemon: PeerId): Promise<Memory> {
+    this.#memory ??= this.#attachMemory(daemon)
+    return this.#memory
+  }
+
   #makeHost(): Host {
     const client = createClient(authorProtocol, this.#init.calls)
     const write = (level: LogLevel) => (text: unknown) => this.#init.log.add(level, text)
@@ -161,8 +177,7 @@ export class HostCore {
         if (grant.isDeny) throw new MooringError('invalid-input', { detail: 'ask for a right, not for a deny' })
         return covers(parseGrants(core.#grants), [grant])
       },
-      open: async <Name extends SchemaName>(address: string, schema: Name) =>
-        (await core.#openMemory()).open(address, schema),
+      open: <Name extends SchemaName>(address: string, schema: Name) => core.#open(address, schema),
       on: <Event extends keyof HostEvents>(event: Event, listener: (value: HostEvents[Event]) => void) => {
         const listeners = core.#listeners[event]
         listeners.add(listener)
@@ -173,20 +188,27 @@ export class HostCore {
     })
   }
 
-  #openMemory(): Promise<Memory> {
-    this.#memory ??= this.#attachMemory()
-    return this.#memory
-  }
-
-  async #attachMemory(): Promise<Memory> {
+  async #open<Name extends SchemaName>(address: string, schema: Name): Promise<BlockHandle<Name>> {
     const daemon = this.#self?.daemon
     if (daemon === undefined) throw new MooringError('wrong-state', { detail: 'not welcomed yet' })
-    const memory = await this.#init.loadMemory(daemon)
-    this.#attachments.add(memory)
-    // It was loaded while a connection may have come and gone: only one that still stands is handed over.
-    const connection = this.#connection
-    if (connection !== undefined && !connection.signal.aborted) memory.onConnection(connection)
-    return memory
+    const memory = await this.openMemory(daemon)
+    await memory.prepare(address)
+    return memory.open(address, schema)
+  }
+
+  async #attachMemory(daemon: PeerId): Promise<Memory> {
+    try {
+      const memory = await this.#init.loadMemory(daemon)
+      this.#attachments.add(memory)
+      // It was loaded while a connection may have come and gone: only one that still stands is handed over.
+      const connection = this.#connection
+      if (connection !== undefined && !connection.signal.aborted) memory.onConnection(connection)
+      return memory
+    } catch (error) {
+      // What was in the way may be gone the next time.
+      this.#memory = undefined
+      throw error
+    }
   }
 
   #tell<Event extends keyof HostEvents>(event: Event, value: HostEvents[Event]): void {

@@ -22,7 +22,10 @@ export interface PluginInit {
   readonly description?: string
   /** The grants it asks for, as `area:right[:pattern]`. The operator may give fewer: see `host.grants`. */
   readonly wants: readonly string[]
-  /** Runs once, after the first welcome. `host` stays the same object whatever happens to the connection. */
+  /**
+   * Runs once: after the first welcome, or at once when an earlier process was welcomed and left blocks. `host` stays
+   * the same object whatever happens to the connection.
+   */
   setup(host: Host, options: SetupOptions): SetupResult | Promise<SetupResult>
 }
 

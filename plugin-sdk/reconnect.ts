@@ -50,3 +50,8 @@ export function isFinal(error: unknown): boolean {
   if (takenOver.has(error.code)) return true
   return !error.retryable && !mendable.has(error.code)
 }
+
+/** The code of an error of this project. */
+export function codeOf(error: unknown): string | undefined {
+  return error instanceof MooringError ? error.code : undefined
+}

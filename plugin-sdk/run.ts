@@ -14,6 +14,7 @@ import { openIdentity } from './identity.ts'
 import type { LogSink } from './log.ts'
 import { tooOld } from './node-version.ts'
 import type { Plugin } from './plugin.ts'
+import { hasReplica, onlyReplica, replicaFile } from './replica-file.ts'
 import { createReporter, type Reporter } from './reporter.ts'
 import { Runtime } from './runtime.ts'
 
@@ -22,8 +23,14 @@ export interface RunOptions {
   readonly ticket?: string
   /** A daemon without a ticket: its peer id, and addresses such as `/ip4/127.0.0.1/udp/4410/quic-v1`. */
   readonly daemon?: { readonly peer: string; readonly addresses: readonly string[] }
-  /** Folder of the key. @default a folder with the plugin's name among the daemon's plugins */
+  /** Folder of the key and the replica. @default a folder with the plugin's name among the daemon's plugins */
   readonly home?: string
+  /**
+   * Keeps blocks for as long as the process lives, and nothing on disk: `saved()` of a block then rejects.
+   *
+   * @default false: what is changed offline survives the process
+   */
+  readonly memory?: boolean
   /** @default the environment of the process */
   readonly env?: Readonly<Record<string, string | undefined>>
   /** Stops the plugin. */
@@ -64,7 +71,8 @@ export async function runPlugin(plugin: Plugin, options: RunOptions = {}): Promi
   const { ticket, daemon, signal, log, onStatus } = options
   const where = { env, platform, homedir: homedir() }
   const home = options.home ?? join(placesFrom(where).pluginsDir, plugin.manifest.name)
-  const discover = createDiscovery({ ...where, ticket, daemon })
+  const isStored = options.memory !== true
+  const discover = createDiscovery({ ...where, ticket, daemon, known: isStored ? onlyReplica(home) : undefined })
   await discover()
   const random = (bytes: number): Uint8Array => randomBytes(bytes)
   const identity = await openIdentity({ home, random, platform })
@@ -81,6 +89,7 @@ export async function runPlugin(plugin: Plugin, options: RunOptions = {}): Promi
     log,
     reporter: options.reporter ?? createReporter((text) => stderr.write(text)),
     loadMemory: () => import('./memory/index.ts'),
+    ...(isStored ? { replicas: { path: (of) => replicaFile(home, of), exists: (of) => hasReplica(home, of) } } : {}),
     ...(onStatus === undefined ? {} : { onStatus }),
   })
   const stop = (): Promise<void> => runtime.stop()

@@ -9,18 +9,19 @@ import {
   hostProtocol,
   type InstanceId,
   MooringError,
+  type PeerId,
   type ReplicaId,
   type Ticket,
 } from '../protocol/index.ts'
 import { LastingCalls } from './calls.ts'
-import { within } from './deadline.ts'
+import { whenAnyAborted, within } from './deadline.ts'
 import { HostCore, type PluginStatus } from './host.ts'
 import type { Identity } from './identity.ts'
 import { type Link, openLink, type PendingRequest } from './link.ts'
 import { LogForwarder, type LogSink } from './log.ts'
-import type { createMemory } from './memory/index.ts'
+import type { createMemory, Memory, openMemory } from './memory/index.ts'
 import type { Plugin, Teardown } from './plugin.ts'
-import { Backoff, isFinal } from './reconnect.ts'
+import { Backoff, codeOf, isFinal } from './reconnect.ts'
 import type { Reporter } from './reporter.ts'
 import type { Dialler } from './wire.ts'
 
@@ -35,7 +36,9 @@ export interface RuntimeInit {
   /** Asked before every attempt: a daemon may come back at another address. */
   discover(): Promise<Ticket>
   /** The document engine is large: it is loaded when the first block is opened. */
-  loadMemory(): Promise<{ readonly createMemory: typeof createMemory }>
+  loadMemory(): Promise<{ readonly createMemory: typeof createMemory; readonly openMemory?: typeof openMemory }>
+  /** Where the replica for a daemon is kept. @default in memory only */
+  readonly replicas?: { path(daemon: PeerId): string; exists(daemon: PeerId): boolean }
   onStatus?(status: PluginStatus): void
 }
 
@@ -59,6 +62,7 @@ export class Runtime {
   readonly #life = new AbortController()
   readonly #failures: Error[] = []
   #replica: ReplicaId
+  #memory: Memory | undefined
   #link: Link | undefined
   #setup: Promise<Teardown | undefined> | undefined
   #shownCode: string | undefined
@@ -77,12 +81,7 @@ export class Runtime {
       self: init.identity.peer,
       calls: this.#calls,
       log: this.#log,
-      loadMemory: async (daemon) => {
-        const { createMemory } = await init.loadMemory()
-        const { clock, identity } = init
-        const warn = (_fields: object, message: string): void => this.#log.add('warn', message)
-        return createMemory({ identity, daemon, clock, random: (bytes) => this.#random(bytes), log: { warn } })
-      },
+      loadMemory: (daemon) => this.#loadMemory(daemon),
     })
     const { onStatus } = init
     if (onStatus !== undefined) this.core.host.on('status', onStatus)
@@ -107,6 +106,7 @@ export class Runtime {
     // The constructor is still running: what fails at once must find a complete object.
     await Promise.resolve()
     try {
+      await this.#resume()
       await this.#keepConnected()
     } catch (error) {
       this.#failures.unshift(asError(error))
@@ -115,6 +115,39 @@ export class Runtime {
     const [first, ...others] = this.#failures
     this.core.setStatus('stopped', first?.message)
     if (first !== undefined) throw others.length === 0 ? first : new AggregateError([first, ...others], first.message)
+  }
+
+  /** Where an earlier process left blocks, the plugin works at once with what it was last granted. */
+  async #resume(): Promise<void> {
+    const { discover, replicas } = this.#init
+    if (replicas === undefined) return
+    const { daemon } = await discover()
+    if (!replicas.exists(daemon) || this.#stopping.signal.aborted) return
+    const memory = await this.core.openMemory(daemon)
+    this.#replica = memory.replica ?? this.#replica
+    // Approved by nobody yet: nothing runs before the operator has decided.
+    if (memory.lastWelcome === undefined || this.#stopping.signal.aborted) return
+    this.core.resume(daemon, memory.lastWelcome)
+    this.#setup = this.#runSetup()
+  }
+
+  async #loadMemory(daemon: PeerId): Promise<Memory> {
+    const { clock, identity, loadMemory, replicas } = this.#init
+    const { createMemory, openMemory } = await loadMemory()
+    const init = {
+      identity,
+      daemon,
+      clock,
+      random: (bytes: number) => this.#random(bytes),
+      log: { warn: (_fields: object, message: string) => this.#log.add('warn', message) },
+      // Under another id it is nobody that the daemon knows, and so is sent everything.
+      onShortfall: () => this.#link?.end(new MooringError('replica-in-use', { detail: 'the store was older' })),
+    }
+    this.#memory =
+      replicas === undefined || openMemory === undefined
+        ? createMemory(init)
+        : await openMemory({ ...init, path: replicas.path(daemon), replica: this.#replica })
+    return this.#memory
   }
 
   async #keepConnected(): Promise<void> {
@@ -230,7 +263,9 @@ export class Runtime {
 
   /** Another process has this replica id, by a copy of its memory or by a chance of 2⁻¹²⁸: this one takes another. */
   #noticeReplicaInUse(error: unknown): void {
-    if (codeOf(error) === 'replica-in-use') this.#replica = this.#mintId() as ReplicaId
+    if (codeOf(error) !== 'replica-in-use') return
+    this.#replica = this.#mintId() as ReplicaId
+    this.#memory?.useReplica(this.#replica)
   }
 
   /** The order is the promise: the author's work ends first, what it said is delivered next, the connection goes last. */
@@ -282,18 +317,4 @@ export class Runtime {
   #mintId(): string {
     return Buffer.from(this.#random(16)).toString('hex')
   }
-}
-
-function codeOf(error: unknown): string | undefined {
-  return error instanceof MooringError ? error.code : undefined
-}
-
-/** Leaves no listener behind: the signal of a plugin lives through thousands of connections. */
-async function whenAnyAborted(...signals: AbortSignal[]): Promise<void> {
-  if (signals.some((signal) => signal.aborted)) return
-  const { promise, resolve } = Promise.withResolvers<void>()
-  const onAbort = (): void => resolve()
-  for (const signal of signals) signal.addEventListener('abort', onAbort)
-  await promise
-  for (const signal of signals) signal.removeEventListener('abort', onAbort)
 }

@@ -126,6 +126,10 @@ export function createTestHost(init: TestHostInit = {}): TestHost {
     calls: lasting,
     log,
     loadMemory: async () => ({
+      lastWelcome: undefined,
+      replica: undefined,
+      useReplica: () => {},
+      prepare: async () => {},
       open: (address, schema) => {
         if (init.open !== undefined) return init.open(address, schema)
         throw new MooringError('unknown-op', { detail: 'give createTestHost an open function' })

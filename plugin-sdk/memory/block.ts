@@ -3,9 +3,9 @@
  * daemon has not settled. A local change never waits; what arrives is applied in batches, because one call costs time
  * proportional to the document however many changes it brings.
  */
-import { createHash } from 'node:crypto'
 import * as A from '@automerge/automerge'
 import {
+  type ActorId,
   type BlockAddress,
   type ChangeHash,
   type Clock,
@@ -18,19 +18,8 @@ import {
 } from '../../protocol/index.ts'
 import { actorPrefix, type ChangeFacts, makeActor, readChange } from '../../protocol/sync/index.ts'
 import { History } from './history.ts'
-
-/** A change made here. */
-export interface LocalChange {
-  /** Counted from 1 over the life of the block in this process. */
-  readonly number: number
-  readonly actor: string
-  readonly seq: number
-  readonly hash: ChangeHash
-  readonly deps: readonly ChangeHash[]
-  readonly bytes: Uint8Array
-  readonly ops: number
-  readonly expandedBytes: number
-}
+import { beyond, hashOf, type LocalChange, localChange, unsettledOf } from './local-change.ts'
+import type { StoredContent } from './store.ts'
 
 export interface BlockInit {
   readonly address: BlockAddress
@@ -39,6 +28,10 @@ export interface BlockInit {
   readonly self: PeerId
   readonly clock: Clock
   random(bytes: number): Uint8Array
+  /** Position for a change that is made now. @default its number, when nothing is stored */
+  nextPosition?(): number
+  /** What an earlier process left. */
+  readonly stored?: StoredContent | undefined
   /** After a batch was applied or the document was replaced. */
   onRemote(): void
   /** The engine cannot take these; the block goes on without them. */
@@ -52,8 +45,6 @@ type Doc<Name extends SchemaName> = A.Doc<SchemaValues[Name]>
 export class Block<Name extends SchemaName = SchemaName> {
   readonly address: BlockAddress
   readonly schema: Name
-  /** Undefined until the daemon has said which generation of the address this is. */
-  generation: number | undefined
   readonly #init: BlockInit
   #doc: Doc<Name>
   readonly #history: History<SchemaValues[Name]>
@@ -66,14 +57,18 @@ export class Block<Name extends SchemaName = SchemaName> {
   #unsettled: LocalChange[] = []
   /** Newest seq of each actor that made changes here. */
   readonly #own = new Map<string, { seq: number; hash: ChangeHash }>()
+  /** Whether there is more in the document than what was made here and is not settled. */
+  #hasSettled = false
 
   constructor(init: BlockInit & { schema: Name }) {
     this.#init = init
     this.address = init.address
     this.schema = init.schema
     const { initial } = schemaNamed(init.schema)
-    this.#doc = A.load<SchemaValues[Name]>(initial.bytes, { actor: this.#mintActor() })
-    this.#history = new History(initial.bytes)
+    const base = init.stored?.snapshot ?? initial.bytes
+    this.#doc = A.load<SchemaValues[Name]>(base, { actor: this.#mintActor() })
+    this.#history = new History(base)
+    if (init.stored !== undefined) this.#resume(init.stored)
   }
 
   /** The document with everything that has arrived. */
@@ -91,9 +86,21 @@ export class Block<Name extends SchemaName = SchemaName> {
     return this.#made
   }
 
-  /** Newest change of each actor of this process in this block. */
-  get own(): { actor: string; seq: number; hash: ChangeHash }[] {
-    return [...this.#own].map(([actor, last]) => ({ actor, ...last }))
+  /** Newest change that is held of each actor of this key. */
+  get own(): { actor: ActorId; seq: number; hash: ChangeHash }[] {
+    return [...this.#own].map(([actor, last]) => ({ actor: actor as ActorId, ...last }))
+  }
+
+  /** How many changes the document holds. */
+  get changeCount(): number {
+    return A.stats(this.#doc).numChanges
+  }
+
+  /** Takes note of a change that came back, when its actor was one of this replica. Whether it was. */
+  regain(actor: string, seq: number, hash: ChangeHash): boolean {
+    const held = this.#own.get(actor)
+    if (held !== undefined && held.seq < seq) this.#own.set(actor, { seq, hash })
+    return held !== undefined
   }
 
   /** Newest seq of every actor in the document. */
@@ -126,11 +133,12 @@ export class Block<Name extends SchemaName = SchemaName> {
     this.#doc = next
     if (bytes === undefined) return undefined
     const facts = this.#readOwn(bytes)
-    const { actor, seq, hash, deps, ops } = facts
+    const { actor, seq, hash } = facts
     // An edit that changed nothing makes no change: the last one is the one before.
     if (this.#own.get(actor)?.seq === seq) return undefined
     this.#made++
-    const change = { number: this.#made, actor, seq, hash, deps, bytes, ops, expandedBytes: facts.expanded.byteLength }
+    const position = this.#init.nextPosition?.() ?? this.#made
+    const change = localChange(bytes, facts, { number: this.#made, position })
     this.#own.set(actor, { seq, hash })
     this.#unsettled.push(change)
     this.#history.add([bytes], next)
@@ -155,6 +163,7 @@ export class Block<Name extends SchemaName = SchemaName> {
     this.#arrived = []
     const startMs = this.#init.clock.monotonicMs()
     this.#apply(batch)
+    this.#hasSettled = true
     const endMs = this.#init.clock.monotonicMs()
     // After an apply that took T, collect for T: applying never takes more than half of the time.
     this.#applyAgainAtMs = endMs + (endMs - startMs)
@@ -162,40 +171,34 @@ export class Block<Name extends SchemaName = SchemaName> {
   }
 
   /**
-   * Replaces the document by a snapshot and everything that was here: one load, never an apply onto a document. Settled
-   * changes may be newer than the snapshot, and the daemon does not send what it was told is here.
+   * Takes a snapshot in, and everything that was here on top: one load, never an apply onto a document. Settled changes
+   * may be newer than the snapshot, and the daemon does not send what it was told is here.
+   *
+   * @returns what the snapshot brought, as changes; undefined when it is all there is but for unsettled changes
    */
-  restore(snapshot: Uint8Array): void {
+  restore(snapshot: Uint8Array): Uint8Array[] | undefined {
     const waiting = this.#arrived
     this.#arrived = []
     const loaded = A.load<SchemaValues[Name]>(snapshot, { actor: this.#mintActor() })
     const mine = A.getAllChanges(this.#doc)
     const [doc] = A.applyChanges(loaded, mine)
+    const added = this.#hasSettled ? A.getChanges(this.#doc, doc) : undefined
+    this.#hasSettled = true
     this.#replace(doc)
     this.#history.restart(snapshot, mine)
     this.#init.onRemote()
     this.arrive(waiting)
+    return added
   }
 
   /** The daemon has these: they are no longer sent. */
   settle(hashes: ReadonlySet<string>): void {
+    this.#hasSettled ||= hashes.size > 0
     // Settled in order, so almost always from the front: a filter each time would cost the whole backlog each time.
     let front = 0
     while (hashes.has(this.#unsettled[front]?.hash ?? '')) front++
     this.#unsettled.splice(0, front)
     if (front < hashes.size) this.#unsettled = this.#unsettled.filter((change) => !hashes.has(change.hash))
-  }
-
-  /** Unsettled changes with a greater number, oldest first. */
-  unsettledAfter(number: number): readonly LocalChange[] {
-    let low = 0
-    let high = this.#unsettled.length
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if ((this.#unsettled[middle]?.number ?? 0) <= number) low = middle + 1
-      else high = middle
-    }
-    return this.#unsettled.slice(low)
   }
 
   /**
@@ -223,18 +226,16 @@ export class Block<Name extends SchemaName = SchemaName> {
    * back to an older copy of its store has lost what it had acknowledged. Before anything is sent on a conversation.
    */
   unsettleBeyond(held: ReadonlyMap<string, number>): void {
-    const settledUpTo = new Map([...this.#own].map(([actor, { seq }]) => [actor, seq]))
-    for (const { actor, seq } of this.#unsettled.toReversed()) settledUpTo.set(actor, seq - 1)
-    const isMissing = (actor: string, seq: number): boolean =>
-      seq > (held.get(actor) ?? 0) && seq <= (settledUpTo.get(actor) ?? 0)
-    if (![...settledUpTo].some(([actor, seq]) => isMissing(actor, seq))) return
-    const missing = A.getAllChanges(this.#doc).flatMap((bytes) => {
-      const { actor, seq, hash, deps, ops, expanded } = readChange(bytes)
-      return isMissing(actor, seq) ? [{ actor, seq, hash, deps, bytes, ops, expandedBytes: expanded.byteLength }] : []
-    })
+    const isMissing = beyond(held, this.#own, this.#unsettled)
+    if (isMissing === undefined) return
+    const missing = A.getAllChanges(this.#doc)
+      .map((bytes) => ({ bytes, facts: readChange(bytes) }))
+      .filter(({ facts }) => isMissing(facts.actor, facts.seq))
     // Numbered below whatever waits already: they come first, and who waits for a later one waits for them too.
     const first = (this.#unsettled[0]?.number ?? 1) - missing.length
-    this.#unsettled.unshift(...missing.map((change, index) => ({ ...change, number: first + index })))
+    // Without a position: the store has them as settled, and after a crash this is found out again.
+    const place = (index: number) => ({ number: first + index, position: 0 })
+    this.#unsettled.unshift(...missing.map(({ bytes, facts }, index) => localChange(bytes, facts, place(index))))
   }
 
   /** Begins again from the schema's initial change: the address holds another generation now. */
@@ -242,6 +243,7 @@ export class Block<Name extends SchemaName = SchemaName> {
     const aside = this.#unsettled
     this.#unsettled = []
     this.#arrived = []
+    this.#hasSettled = false
     this.#own.clear()
     this.#isBroken = false
     const { initial } = schemaNamed(this.schema)
@@ -255,6 +257,15 @@ export class Block<Name extends SchemaName = SchemaName> {
     this.#cancelApply?.()
     this.#arrived = []
     A.free(this.#doc)
+  }
+
+  /** Goes on where an earlier process ended. */
+  #resume(stored: StoredContent): void {
+    this.#apply(stored.changes.map(({ bytes }) => bytes))
+    this.#hasSettled = stored.snapshot !== undefined || stored.changes.some(({ isUnsettled }) => !isUnsettled)
+    for (const { actor, seq, hash } of stored.own) this.#own.set(actor, { seq, hash })
+    this.#unsettled = unsettledOf(stored.changes)
+    this.#made = this.#unsettled.length
   }
 
   #apply(batch: readonly Uint8Array[]): void {
@@ -307,6 +318,3 @@ export class Block<Name extends SchemaName = SchemaName> {
     return makeActor(actorPrefix(this.#init.daemon, this.#init.self), this.#init.random(8))
   }
 }
-
-/** The hash of an uncompressed change, as Automerge hands it out: of everything behind magic number and checksum. */
-const hashOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes.subarray(8)).digest('hex')

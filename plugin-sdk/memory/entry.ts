@@ -1,205 +1,139 @@
 /**
- * One block in its conversation with the daemon: what was sent, what was refused and when it is sent again. Keeps true:
- * a change is settled, waiting, or set aside where its author can read it; it never just disappears.
+ * One block of a replica, loaded or on disk only, and what a refusal of the daemon means for it.
  */
-import { type ChangeHash, type Clock, errorTable, isErrorCode, MooringError } from '../../protocol/index.ts'
 import {
-  type Frame,
-  type ListenerFrame,
-  type OwnChange,
-  type Refusal,
-  type SentTip,
-  signTip,
-} from '../../protocol/sync/index.ts'
-import type { Block, LocalChange } from './block.ts'
+  type ActorId,
+  type BlockAddress,
+  type ChangeHash,
+  type ErrorCode,
+  errorTable,
+  isErrorCode,
+  MooringError,
+} from '../../protocol/index.ts'
+import type { OwnChange, Refusal } from '../../protocol/sync/index.ts'
+import type { Block } from './block.ts'
 import type { BlockHandle } from './handle.ts'
+import type { LocalChange } from './local-change.ts'
+import type { StoredOwn } from './store.ts'
 
-/** What an entry needs of the replica it belongs to. */
-export interface EntryComponents {
-  readonly block: Block
-  readonly handle: BlockHandle
-  readonly clock: Clock
-  /** Ed25519 seed of the plugin's key: signs the tips. */
-  readonly seed: Uint8Array
-  /** Hands changes to the present conversation, if there is one. */
-  submit(wire: number, changes: readonly OwnChange[], tipOf: (change: OwnChange) => SentTip): void
-  /** Asks the daemon for the block again. */
-  askAgain(): void
-  /** Whether everything that was missed has arrived. */
-  isSynced(): boolean
+export interface Entry {
+  readonly address: BlockAddress
+  readonly schema: string
+  /** Undefined until the daemon has said which generation of the address this is. */
+  generation: number | undefined
+  /** Why it was gone when the last process ended. */
+  gone: string | undefined
+  /** Undefined while the block is on disk only. */
+  loaded: { readonly block: Block; readonly handle: BlockHandle } | undefined
+  loading: Promise<void> | undefined
+  /** Came while the block was being loaded. */
+  readonly arrived: Uint8Array[]
+  /** Newest change of each own actor, while the block is on disk only. */
+  readonly own: Map<string, { seq: number; hash: ChangeHash }>
+  /** The address holds a block of another schema: what comes of it is not for this document. */
+  isOther: boolean
+  /** Somebody opened it in this process: the daemon is asked to make it if there is none. */
+  isAsked: boolean
+  /** Handle on the present conversation, once the daemon introduced the block there. */
+  wire: number | undefined
+  /** Number of the newest local change that was handed to the present conversation. */
+  sentUpTo: number
+  /** Refused for now; sent again once nothing of the block is on its way. */
+  retry: { readonly code: string; readonly afterMs: number } | undefined
+  cancelRetry: (() => void) | undefined
 }
 
 /** Below every number of a change. */
-const nothingSent = Number.NEGATIVE_INFINITY
-/** When the daemon gives no time of its own. */
-const defaultRetryMs = 1_000
+export const nothingSent = Number.NEGATIVE_INFINITY
 
-export class Entry {
-  readonly block: Block
-  readonly handle: BlockHandle
-  /** The address holds a block of another schema: what comes of it is not for this document. */
-  isOther = false
-  readonly #components: EntryComponents
-  /** Handle on the present conversation, once the daemon introduced the block there. */
-  #wire: number | undefined
-  /** Number of the newest local change that was handed to the present conversation. */
-  #sentUpTo = nothingSent
-  /** Code of a refusal for now; everything is sent again when its time has come. */
-  #waitsFor: string | undefined
-  #cancelRetry: (() => void) | undefined
+export const newEntry = (address: BlockAddress, schema: string): Entry => ({
+  address,
+  schema,
+  generation: undefined,
+  gone: undefined,
+  loaded: undefined,
+  loading: undefined,
+  arrived: [],
+  own: new Map(),
+  isOther: false,
+  isAsked: false,
+  wire: undefined,
+  sentUpTo: nothingSent,
+  retry: undefined,
+  cancelRetry: undefined,
+})
 
-  constructor(components: EntryComponents) {
-    this.#components = components
-    this.block = components.block
-    this.handle = components.handle
-  }
+/**
+ * Whether the daemon is asked to make the block if there is none. What was made offline in an earlier process and not
+ * opened since is; what the daemon knew and nobody asks for is not, because it may have been deleted meanwhile.
+ */
+export const isAsked = (entry: Entry): boolean =>
+  entry.isAsked || (entry.loaded !== undefined && entry.generation === undefined)
 
-  get wire(): number | undefined {
-    return this.#wire
-  }
-
-  /** Hands over what was changed here and not sent on this conversation. */
-  sendUnsent(): void {
-    const wire = this.#wire
-    const { address, generation } = this.block
-    if (wire === undefined || generation === undefined || this.#waitsFor !== undefined) return
-    const changes = this.block.unsettledAfter(this.#sentUpTo)
-    const last = changes.at(-1)
-    if (last === undefined) return
-    this.#sentUpTo = last.number
-    const own = changes.map((change) => ({ ...change, handle: wire }))
-    this.#components.submit(wire, own, ({ actor, seq, hash }) => {
-      const tip = { address, generation, actor: actor as never, seq, hash }
-      return { actor: tip.actor, seq, hash, signature: signTip(this.#components.seed, tip) }
-    })
-  }
-
-  /** The daemon told the handle of the block on this conversation, and what it holds of ours. */
-  introduced(frame: Frame<ListenerFrame, 'block'>): void {
-    const { block, handle } = this
-    this.isOther = frame.schema !== block.schema
-    if (this.isOther) {
-      handle.setState('denied', `the block at this address has the schema ${frame.schema}`)
-      return
-    }
-    if (block.generation !== undefined && block.generation !== frame.generation) {
-      this.#keepAside(block.reset(), { code: 'block-deleted', detail: 'another generation', retryAfterMs: undefined })
-    }
-    block.generation = frame.generation
-    const isFirst = this.#wire === undefined
-    this.#wire = frame.handle
-    if (handle.state === 'gone') handle.setState('catching-up', 'readable again')
-    const held = new Map<string, number>(frame.held.map(({ actor, seq }) => [actor, seq]))
-    if (isFirst) block.unsettleBeyond(held)
-    const known = block.unsettled.filter((change) => change.seq <= (held.get(change.actor) ?? 0))
-    if (known.length > 0) this.settled(new Set(known.map((change) => change.hash)))
-    if (isFirst || known.length > 0) this.sendUnsent()
-    this.goLive()
-  }
-
-  goLive(): void {
-    if (!this.#components.isSynced() || this.handle.state === 'gone') return
-    if (this.#wire !== undefined && this.#waitsFor === undefined)
-      this.handle.setState('live', 'in step with the daemon')
-  }
-
-  settled(hashes: ReadonlySet<string>): void {
-    this.block.settle(hashes)
-    this.handle.settled()
-  }
-
-  refused(hashes: ReadonlySet<ChangeHash>, error: Refusal): void {
-    const first = this.block.unsettled.find((change) => hashes.has(change.hash))
-    if (first === undefined) return
-    if (isRetryable(error)) this.#retryLater(error)
-    else this.#refuseForGood(first, error)
-  }
-
-  /** Something arrived: what was missing may be among it, as after a restore, when everyone supplies what it has. */
-  arrived(): void {
-    if (this.#waitsFor === 'missing-deps') this.#retryNow()
-  }
-
-  /** The daemon did not give the block. */
-  createRefused(error: Refusal): void {
-    if (this.#wire !== undefined) return
-    if (isRetryable(error)) {
-      this.handle.setState('denied', `${describe(error)}; will be asked for again`)
-      this.#after(error, () => {
-        if (this.#wire === undefined) this.#components.askAgain()
-      })
-      return
-    }
-    const [first] = this.block.unsettled
-    if (first !== undefined) this.#refuseForGood(first, error)
-    this.handle.setState('denied', describe(error))
-  }
-
-  gone(reason: Frame<ListenerFrame, 'gone'>['reason']): void {
-    // The daemon was set back to before the block was made: the create that was sent makes it again.
-    if (reason === 'unknown') return
-    this.handle.setState('gone', reason)
-    // Not readable is not deleted: what is on its way may still be stored, and the answer to it decides.
-    if (reason !== 'deleted') return
-    const [first] = this.block.unsettled
-    const error = { code: 'block-deleted', detail: reason, retryAfterMs: undefined }
-    if (first !== undefined) this.#keepAside(this.block.setAside(first), error)
-    this.#wire = undefined
-  }
-
-  /** The conversation ended: everything that is not settled is sent on the next one. */
-  left(): void {
-    this.#wire = undefined
-    this.#sentUpTo = nothingSent
-    this.#waitsFor = undefined
-    this.#cancelRetry?.()
-    if (this.handle.state !== 'gone') {
-      this.handle.setState('offline', 'the connection ended; edits are kept and sent later')
-    }
-  }
-
-  free(): void {
-    this.#cancelRetry?.()
-    this.block.free()
-  }
-
-  /** Nothing is undone: the same changes are sent again, in order, from the first that was refused. */
-  #retryLater(error: Refusal): void {
-    this.#waitsFor ??= error.code
-    this.handle.setState('denied', `${describe(error)}; will be sent again`)
-    this.#after(error, () => this.#retryNow())
-  }
-
-  #retryNow(): void {
-    this.#cancelRetry?.()
-    this.#cancelRetry = undefined
-    this.#waitsFor = undefined
-    this.#sentUpTo = nothingSent
-    this.sendUnsent()
-    this.goLive()
-  }
-
-  #after({ retryAfterMs }: Refusal, run: () => void): void {
-    this.#cancelRetry?.()
-    this.#cancelRetry = this.#components.clock.after(retryAfterMs ?? defaultRetryMs, run)
-  }
-
-  #refuseForGood(first: LocalChange, error: Refusal): void {
-    this.#keepAside(this.block.setAside(first), error)
-    this.handle.setState('denied', describe(error))
-  }
-
-  #keepAside(aside: readonly LocalChange[], error: Refusal): void {
-    if (aside.length === 0) return
-    const { code, detail } = error
-    this.handle.refuse({ code, detail, changes: aside.map((change) => change.bytes) }, toError(error))
-  }
+/**
+ * A change came that this replica may have made and lost: a copy or an old backup gets back what was sent from the other.
+ * Changes of other replicas of this key are theirs to speak for.
+ */
+export function regain({ loaded, own }: Entry, actor: ActorId, seq: number, hash: ChangeHash): boolean {
+  if (loaded !== undefined) return loaded.block.regain(actor, seq, hash)
+  const held = own.get(actor)
+  if (held !== undefined && held.seq < seq) own.set(actor, { seq, hash })
+  return held !== undefined
 }
 
-const isRetryable = ({ code }: Refusal): boolean => isErrorCode(code) && errorTable[code].retryable
-
-const describe = (error: Refusal): string => toError(error).message
-
-function toError({ code, detail }: Refusal): MooringError {
-  return new MooringError(isErrorCode(code) ? code : 'internal', detail === undefined ? {} : { detail })
+/** Newest change that is held of each actor of this key. */
+export function ownOf({ loaded, own }: Entry): StoredOwn[] {
+  return loaded?.block.own ?? [...own].map(([actor, last]) => ({ actor: actor as ActorId, ...last }))
 }
+
+/** Changes by the block that they belong to; those of a handle that means nothing any more are left out. */
+export function byEntry(changes: readonly OwnChange[], byWire: ReadonlyMap<number, Entry>): Map<Entry, OwnChange[]> {
+  const entries = new Map<Entry, OwnChange[]>()
+  for (const change of changes) {
+    const entry = byWire.get(change.handle)
+    if (entry === undefined) continue
+    const ofEntry = entries.get(entry)
+    if (ofEntry === undefined) entries.set(entry, [change])
+    else ofEntry.push(change)
+  }
+  return entries
+}
+
+/** Positions of the changes with these hashes, as few ranges. */
+export function rangesOf(
+  unsettled: readonly LocalChange[],
+  hashes: ReadonlySet<string>,
+): { from: number; to: number }[] {
+  const ranges: { from: number; to: number }[] = []
+  let open: { from: number; to: number } | undefined
+  let left = hashes.size
+  for (const { hash, position } of unsettled) {
+    if (left === 0) break
+    if (!hashes.has(hash)) {
+      open = undefined
+      continue
+    }
+    left--
+    if (open === undefined) {
+      open = { from: position, to: position }
+      ranges.push(open)
+    }
+    open.to = position
+  }
+  return ranges
+}
+
+/** What was taken out of a block is kept where its author finds it. */
+export function tellRefused(handle: BlockHandle, aside: readonly LocalChange[], error: Refusal): void {
+  if (aside.length === 0) return
+  const { code, detail } = error
+  handle.refuse({ code, detail, changes: aside.map((change) => change.bytes) }, toError(error))
+}
+
+/** What the daemon said, as an error of this side. */
+export function toError({ code, detail }: Refusal, otherwise: ErrorCode = 'internal'): MooringError {
+  return new MooringError(isErrorCode(code) ? code : otherwise, detail === undefined ? {} : { detail })
+}
+
+/** Whether the same may be taken later. */
+export const isForNow = ({ code }: Refusal): boolean => isErrorCode(code) && errorTable[code].retryable

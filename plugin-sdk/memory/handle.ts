@@ -1,7 +1,8 @@
 /** What an author holds of a block. */
 import type * as A from '@automerge/automerge'
 import { type BlockAddress, MooringError, type SchemaName, type SchemaValues } from '../../protocol/index.ts'
-import type { Block, LocalChange } from './block.ts'
+import type { Block } from './block.ts'
+import type { LocalChange } from './local-change.ts'
 
 /**
  * `live`: what is written here reaches the others, what they write arrives. `catching-up`: connected, and what was
@@ -39,6 +40,8 @@ export interface HandleComponents<Name extends SchemaName> {
   /** Tells the replica that there is something to send. */
   onLocal(change: LocalChange): void
   onListenerError(error: unknown): void
+  /** Resolves when all that was changed so far is durable on this machine. */
+  saved(): Promise<void>
 }
 
 export class BlockHandle<Name extends SchemaName = SchemaName> {
@@ -95,6 +98,17 @@ export class BlockHandle<Name extends SchemaName = SchemaName> {
     if (change === undefined) return
     this.#components.onLocal(change)
     this.emit('change', { local: true })
+  }
+
+  /**
+   * Resolves when everything changed so far is durable on this machine: it survives the end of the process, and reaches
+   * the daemon whenever a process of this plugin is connected.
+   *
+   * @throws `storage-full`: it is kept in memory, sent, and written when there is space; `storage-failed`; `wrong-state`
+   * when the plugin keeps its replica in memory only
+   */
+  saved(): Promise<void> {
+    return this.#components.saved()
   }
 
   /** Resolves when everything changed so far is durable at the daemon. @throws the code of a refusal that is for good */
@@ -161,6 +175,11 @@ export class BlockHandle<Name extends SchemaName = SchemaName> {
     const done = this.#waiters.filter((waiter) => waiter.upTo < oldest)
     this.#waiters = this.#waiters.filter((waiter) => waiter.upTo >= oldest)
     for (const waiter of done) waiter.resolve()
+  }
+
+  /** @internal What was refused before this process. */
+  recall(refused: readonly RefusedChanges[]): void {
+    this.#refused.unshift(...refused)
   }
 
   /** @internal */

@@ -1,4 +1,4 @@
-/** What the memory of a plugin is handed: a key, a clock, randomness, and connections when there are any. */
+/** What a replica is given: who it speaks for, and a connection now and then. */
 import type { Channel, Clock, PeerId, ReplicaId } from '../../protocol/index.ts'
 
 /** What memory needs of a connection. */
@@ -18,4 +18,6 @@ export interface ReplicaInit {
   readonly clock: Clock
   readonly log: MemoryLog
   random(bytes: number): Uint8Array
+  /** The daemon has own changes that the store lacks: the replica needs another id, so that it is sent them. */
+  onShortfall?(): void
 }

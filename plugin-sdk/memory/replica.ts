@@ -1,6 +1,6 @@
 /**
- * The replica of one process: its blocks, and the conversation that keeps them in step with the daemon. Survives any
- * number of connections; what is not settled when one ends is sent on the next.
+ * The conversation of a replica with the daemon, which keeps its blocks in step. Survives any number of connections; what
+ * is not settled when one ends is sent on the next.
  */
 import {
   asError,
@@ -8,8 +8,6 @@ import {
   type ChangeHash,
   type Channel,
   decodeValue,
-  isErrorCode,
-  limits,
   MooringError,
   type PeerId,
   parseAddress,
@@ -22,32 +20,71 @@ import {
   decodeRun,
   type Frame,
   type ListenerFrame,
-  type OwnChange,
-  type Refusal,
-  readChange,
+  signTip,
   syncFrames,
 } from '../../protocol/sync/index.ts'
-import { Block } from './block.ts'
-import { Entry } from './entry.ts'
-import { BlockHandle } from './handle.ts'
+import { Entries, type Keeping } from './entries.ts'
+import { byEntry, type Entry, isAsked, toError } from './entry.ts'
+import type { BlockHandle } from './handle.ts'
+import { tellHave } from './have.ts'
+import { changesAfter } from './local-change.ts'
+import { Refusals } from './refusals.ts'
 import type { MemoryConnection, ReplicaInit } from './replica-init.ts'
-import { haveOf, ownOf } from './statement.ts'
-import { checkTips } from './tips.ts'
+import { sendOrEnd } from './send.ts'
+import { Watches } from './watches.ts'
+
+/** Changes named in `open`, each up to 400 bytes: they share a frame with the watches. */
+const maxOwn = 400
 
 export class Replica {
   readonly #init: ReplicaInit
-  readonly #daemon: PeerId
-  readonly #entries = new Map<BlockAddress, Entry>()
+  readonly #keeping: Keeping | undefined
+  readonly #entries: Entries
+  readonly #watches: Watches
+  readonly #refusals: Refusals
   readonly #byWire = new Map<number, Entry>()
   readonly #dirty = new Set<Entry>()
   #conversation: { readonly session: DiallerSession; readonly channel: Channel } | undefined
   #cursor: Uint8Array | undefined
   #isSynced = false
+  #isKnownShort = false
   #cancelFlush: (() => void) | undefined
+  #restoring: Promise<void> | undefined
 
-  constructor(init: ReplicaInit, daemon: PeerId) {
+  constructor(init: ReplicaInit, daemon: PeerId, keeping?: Keeping) {
     this.#init = init
-    this.#daemon = daemon
+    this.#keeping = keeping
+    this.#cursor = keeping?.store.state.cursor
+    this.#entries = new Entries({
+      ...init,
+      daemon,
+      keeping,
+      onLocal: (entry) => this.#changed(entry),
+      onPoison: (entry, hashes) => this.#poisoned(entry, hashes),
+    })
+    this.#watches = new Watches(this.#entries)
+    this.#refusals = new Refusals({
+      entries: this.#entries,
+      clock: init.clock,
+      resend: (entry) => {
+        this.#sendUnsent(entry)
+        if (this.#isSynced) this.#goLive(entry)
+      },
+      askAgain: (entry) => {
+        const conversation = this.#conversation
+        if (conversation !== undefined && entry.wire === undefined) this.#create(conversation.session, entry)
+      },
+    })
+  }
+
+  /** Loads what an earlier process could not send. */
+  resume(): Promise<void> {
+    return this.#entries.resume()
+  }
+
+  /** Loads a block that is stored; others need no preparation. */
+  prepare(text: string): Promise<void> {
+    return this.#entries.prepare(text)
   }
 
   /**
@@ -55,55 +92,15 @@ export class Replica {
    * @throws `address-taken` for another schema, `quota-exceeded` above `limits.maxWatches` blocks
    */
   open<Name extends SchemaName>(text: string, schema: Name): BlockHandle<Name> {
-    const { address } = parseAddress(text)
-    const present = this.#entries.get(address)
-    if (present !== undefined) {
-      if (present.block.schema !== schema) throw new MooringError('address-taken', { detail: present.block.schema })
-      return present.handle as unknown as BlockHandle<Name>
-    }
-    // One watch each: the daemon ends the stream of a replica that watches more.
-    if (this.#entries.size >= limits.maxWatches) throw new MooringError('quota-exceeded', { detail: 'maxWatches' })
-    const { clock, identity } = this.#init
-    const block: Block = new Block({
-      address,
-      schema,
-      daemon: this.#daemon,
-      self: identity.peer,
-      clock,
-      random: (bytes) => this.#init.random(bytes),
-      onRemote: () => entry.handle.emit('change', { local: false }),
-      onPoison: (hashes) => this.#poisoned(entry, hashes),
-      onBroken: (error) => {
-        this.#init.log.warn({ err: asError(error), address }, 'a block can take no more changes')
-        entry.handle.setState(
-          'denied',
-          'the engine failed on a change of this block; it takes no more until it is restarted',
-        )
-      },
-    })
-    const handle = new BlockHandle({
-      block,
-      onLocal: () => this.#changed(entry),
-      onListenerError: (error) => this.#init.log.warn({ err: asError(error), address }, 'a listener of a block threw'),
-    })
-    const entry = new Entry({
-      block,
-      handle,
-      clock,
-      seed: identity.seed,
-      submit: (wire, changes, tipOf) => this.#apply(this.#conversation?.session.submit(wire, changes, tipOf) ?? []),
-      askAgain: () => {
-        if (this.#conversation !== undefined) this.#create(this.#conversation.session, entry)
-      },
-      isSynced: () => this.#isSynced,
-    })
-    this.#entries.set(address, entry)
+    const entry = this.#entries.open(text, schema)
+    const { handle } = entry.loaded
     const conversation = this.#conversation
-    if (conversation !== undefined) {
+    if (conversation !== undefined && !entry.isAsked) {
       handle.setState('catching-up', 'asking the daemon for the block')
-      this.#apply(conversation.session.watch(address))
+      for (const effect of this.#watches.add(conversation.session, entry.address)) this.#effect(effect)
       this.#create(conversation.session, entry)
     }
+    entry.isAsked = true
     return handle as unknown as BlockHandle<Name>
   }
 
@@ -116,18 +113,20 @@ export class Replica {
     const conversation = { session, channel }
     this.#conversation = conversation
     this.#isSynced = false
+    this.#restoring = undefined
     try {
-      for (const entry of this.#entries.values())
-        entry.handle.setState('catching-up', 'connected; receiving what was missed')
-      const own = ownOf(this.#blocks())
-      const watch = [...this.#entries.keys()]
+      for (const { loaded } of this.#entries.all)
+        loaded?.handle.setState('catching-up', 'connected; receiving what was missed')
+      const own = this.#entries.own().slice(-maxOwn)
       const cursor = this.#cursor === undefined ? {} : { cursor: this.#cursor }
-      this.#apply(session.open({ replica: connection.replica, watch, own, ...cursor }))
-      for (const entry of this.#entries.values()) this.#create(session, entry)
+      this.#apply(session.open({ replica: connection.replica, watch: this.#watches.begin(), own, ...cursor }))
+      for (const entry of this.#entries.all) if (isAsked(entry)) this.#create(session, entry)
       for (;;) {
         const bytes = await channel.next()
         if (bytes === undefined || this.#conversation !== conversation) return
         this.#apply(session.receive(parseFrame(syncFrames.listener, decodeValue(bytes)) as ListenerFrame))
+        // Before the next frame: a cursor must not overtake what it covers on the way to the store.
+        await this.#restoring
       }
     } finally {
       this.#leave(conversation)
@@ -136,7 +135,11 @@ export class Replica {
 
   /** Resolves when nothing is unsettled. */
   async flushed(): Promise<void> {
-    await Promise.allSettled([...this.#entries.values()].map(({ handle }) => handle.flushed()))
+    await Promise.allSettled([...this.#entries.all].map(({ loaded }) => loaded?.handle.flushed()))
+  }
+
+  get isConversing(): boolean {
+    return this.#conversation !== undefined
   }
 
   async stop(): Promise<void> {
@@ -145,22 +148,13 @@ export class Replica {
       this.#apply(conversation.session.done('cancelled'))
       await conversation.channel.close()
     }
-    for (const entry of this.#entries.values()) entry.free()
-    this.#entries.clear()
-  }
-
-  /** Called by a timer too: whatever goes wrong must not leave it. */
-  #poisoned(entry: Entry, hashes: readonly ChangeHash[]): void {
-    const { address } = entry.block
-    this.#init.log.warn({ address, hashes }, 'changes of a block cannot be taken and were left out')
-    const { wire } = entry
-    if (wire !== undefined) for (const hash of hashes) this.#apply(this.#conversation?.session.poison(wire, hash) ?? [])
+    this.#entries.free()
   }
 
   /** A block is asked for by address; `create` also tells the handle of one that exists. */
   #create(session: DiallerSession, entry: Entry): void {
-    const { scope, label } = parseAddress(entry.block.address)
-    const { handle, effects } = session.create({ scope, label, schema: entry.block.schema, meta: {} })
+    const { scope, label } = parseAddress(entry.address)
+    const { handle, effects } = session.create({ scope, label, schema: entry.schema, meta: {} })
     this.#byWire.set(handle, entry)
     this.#apply(effects)
   }
@@ -173,7 +167,7 @@ export class Replica {
     this.#dirty.clear()
     this.#cancelFlush?.()
     this.#cancelFlush = undefined
-    for (const entry of this.#entries.values()) entry.left()
+    this.#entries.disconnected()
   }
 
   #changed(entry: Entry): void {
@@ -183,8 +177,26 @@ export class Replica {
       this.#cancelFlush = undefined
       const dirty = [...this.#dirty]
       this.#dirty.clear()
-      for (const each of dirty) each.sendUnsent()
+      for (const each of dirty) this.#sendUnsent(each)
     })
+  }
+
+  #sendUnsent(entry: Entry): void {
+    const { address, generation, loaded, wire } = entry
+    const conversation = this.#conversation
+    const isReady = wire !== undefined && generation !== undefined && entry.retry === undefined
+    if (conversation === undefined || loaded === undefined || !isReady) return
+    const changes = changesAfter(loaded.block.unsettled, entry.sentUpTo)
+    const last = changes.at(-1)
+    if (last === undefined) return
+    entry.sentUpTo = last.number
+    const own = changes.map((change) => ({ ...change, handle: wire }))
+    this.#apply(
+      conversation.session.submit(wire, own, ({ actor, seq, hash }) => {
+        const tip = { address, generation, actor: actor as never, seq, hash }
+        return { actor: tip.actor, seq, hash, signature: signTip(this.#init.identity.seed, tip) }
+      }),
+    )
   }
 
   #apply(effects: readonly DiallerEffect[]): void {
@@ -196,115 +208,110 @@ export class Replica {
     if (conversation === undefined) return
     switch (effect.do) {
       case 'send':
-        this.#send(conversation.channel, effect.frame)
+        sendOrEnd(conversation.channel, effect.frame)
         break
       case 'block':
         this.#introduced(effect.address, effect.frame)
         break
-      case 'snapshot': {
-        const entry = this.#mustFind(effect.handle)
-        if (entry.isOther) break
-        checkTips(this.#daemon, entry.block, effect.tips)
-        entry.block.restore(effect.bytes)
+      case 'snapshot':
+        this.#restoring = this.#entries.restore(this.#mustFind(effect.handle), effect.bytes, effect.tips)
         break
-      }
       case 'delta':
         this.#received(conversation.session, effect.frame)
         break
       case 'gone':
-        this.#entries.get(effect.frame.address)?.gone(effect.frame.reason)
+        this.#gone(effect.frame)
         break
       case 'quarantined':
-        this.#mustFind(effect.frame.handle).handle.setState('denied', 'the daemon set a change of this block aside')
+        this.#mustFind(effect.frame.handle).loaded?.handle.setState('denied', 'a change of this block was set aside')
         break
       case 'synced':
         this.#cursor = effect.cursor
+        this.#keeping?.journal.add({ kind: 'cursor', cursor: effect.cursor })
         if (this.#isSynced) break
         this.#isSynced = true
-        for (const entry of this.#entries.values()) entry.goLive()
+        for (const entry of this.#entries.all) this.#goLive(entry)
         break
       case 'resync':
-        this.#tellHave(conversation.session)
+        tellHave({
+          entries: this.#entries,
+          watched: this.#watches.all,
+          say: (entries, isLast) => this.#apply(conversation.session.have(entries, isLast)),
+          isOver: () => this.#conversation !== conversation,
+        }).catch((error) => conversation.channel.abort(asError(error)))
         break
       case 'settled':
-        this.#settle(effect.changes)
+        for (const [entry, changes] of byEntry(effect.changes, this.#byWire)) this.#entries.settle(entry, changes)
         break
       case 'refused':
-        this.#refused(effect.changes, effect.error)
+        for (const [entry, changes] of byEntry(effect.changes, this.#byWire)) {
+          this.#refusals.refused(entry, changes, effect.error)
+        }
         break
       case 'handle-refused':
-        this.#byWire.get(effect.handle)?.createRefused(effect.error)
+        this.#refusals.createRefused(this.#byWire.get(effect.handle), effect.error)
         break
       case 'ended':
-        throw new MooringError(isErrorCode(effect.reason) ? effect.reason : 'connection-lost', {
-          ...(effect.detail === undefined ? {} : { detail: effect.detail }),
-        })
+        throw toError({ code: effect.reason, detail: effect.detail, retryAfterMs: undefined }, 'connection-lost')
       case 'meta':
         break
     }
   }
 
-  /** Never throws: what is sent may be sent by a timer. A frame that cannot be sent ends the conversation. */
-  #send(channel: Channel, frame: object): void {
-    if (channel.ended.aborted) return
-    try {
-      channel.send(frame)
-    } catch (error) {
-      channel.abort(asError(error))
-    }
+  /** Called by a timer too: whatever goes wrong must not leave it. */
+  #poisoned({ wire }: Entry, hashes: readonly ChangeHash[]): void {
+    if (wire !== undefined) for (const hash of hashes) this.#apply(this.#conversation?.session.poison(wire, hash) ?? [])
   }
 
   #introduced(address: BlockAddress, frame: Frame<ListenerFrame, 'block'>): void {
-    const entry = this.#entries.get(address)
+    const entry = this.#entries.find(address)
     if (entry === undefined) return
     this.#byWire.set(frame.handle, entry)
-    entry.introduced(frame)
+    entry.isOther = frame.schema !== entry.schema
+    if (entry.isOther) {
+      entry.loaded?.handle.setState('denied', `the block at this address has the schema ${frame.schema}`)
+      return
+    }
+    this.#entries.introduce(entry, frame.generation)
+    const isFirst = entry.wire === undefined
+    entry.wire = frame.handle
+    // Said once: the next conversation is still short of it when it begins.
+    const isShort = !this.#isKnownShort && this.#entries.isShort(entry, frame.held)
+    this.#isKnownShort ||= isShort
+    if (isShort) this.#init.onShortfall?.()
+    const handle = entry.loaded?.handle
+    if (handle?.state === 'gone') handle.setState('catching-up', 'readable again')
+    const held = new Map<string, number>(frame.held.map(({ actor, seq }) => [actor, seq]))
+    if (isFirst) entry.loaded?.block.unsettleBeyond(held)
+    const unsettled = entry.loaded?.block.unsettled ?? []
+    const known = unsettled.filter((change) => change.seq <= (held.get(change.actor) ?? 0))
+    this.#entries.settle(entry, known)
+    if (isFirst || known.length > 0) this.#sendUnsent(entry)
+    if (this.#isSynced) this.#goLive(entry)
+  }
+
+  #goLive({ loaded, retry, wire }: Entry): void {
+    if (loaded?.handle.state === 'gone') return
+    if (wire !== undefined && retry === undefined) loaded?.handle.setState('live', 'in step with the daemon')
   }
 
   #received(session: DiallerSession, frame: Frame<ListenerFrame, 'delta'>): void {
     const entry = this.#mustFind(frame.handle)
-    const chunks = decodeRun(frame.run)
-    // Automerge does not verify checksums when it applies: what was damaged on the way must be noticed here.
-    for (const chunk of chunks) readChange(chunk)
+    this.#entries.receive(entry, decodeRun(frame.run), frame.tips)
     this.#apply(session.consumed(frame.run.byteLength))
-    if (entry.isOther) return
-    checkTips(this.#daemon, entry.block, frame.tips)
-    entry.block.arrive(chunks)
-    entry.arrived()
+    // What was missing may be among it: whoever has it sends it again after a restore of the daemon, as this one does.
+    if (entry.retry?.code === 'missing-deps') this.#refusals.retryNow(entry)
   }
 
-  #tellHave(session: DiallerSession): void {
-    const entries = haveOf(this.#blocks())
-    if (entries.length === 0) this.#apply(session.have([], true))
-    for (const [index, entry] of entries.entries()) this.#apply(session.have([entry], index === entries.length - 1))
-  }
-
-  #blocks(): Block[] {
-    return [...this.#entries.values()].map(({ block }) => block)
-  }
-
-  #settle(changes: readonly OwnChange[]): void {
-    const hashes = new Set<string>(changes.map((change) => change.hash))
-    for (const entry of this.#entriesOf(changes)) entry.settled(hashes)
-  }
-
-  #refused(changes: readonly OwnChange[], error: Refusal): void {
-    const hashes = new Set<ChangeHash>(changes.map((change) => change.hash))
-    for (const entry of this.#entriesOf(changes)) entry.refused(hashes, error)
-  }
-
-  #entriesOf(changes: readonly OwnChange[]): Set<Entry> {
-    const entries = new Set<Entry>()
-    for (const { handle } of changes) {
-      const entry = this.#byWire.get(handle)
-      if (entry !== undefined) entries.add(entry)
-    }
-    return entries
+  #gone(frame: Frame<ListenerFrame, 'gone'>): void {
+    const entry = this.#entries.find(frame.address)
+    // Unknown: the daemon was set back to before the block was made, and the create that was sent makes it again.
+    if (entry !== undefined && frame.reason !== 'unknown') this.#entries.gone(entry, frame.reason)
   }
 
   #mustFind(wire: number): Entry {
     const entry = this.#byWire.get(wire)
-    if (entry === undefined) throw new MooringError('unknown-handle')
-    return entry
+    if (entry !== undefined) return entry
+    throw new MooringError('unknown-handle')
   }
 }

@@ -48,7 +48,10 @@ const packages: Readonly<Record<string, { readonly at: readonly string[]; readon
     at: ['plugin-sdk/node.ts'],
     reason: 'as libp2p; elsewhere an address is a checked text',
   },
-  'better-sqlite3': { at: ['daemon/storage/'], reason: 'nothing outside storage knows SQL' },
+  'better-sqlite3': {
+    at: ['daemon/storage/', 'plugin-sdk/memory/'],
+    reason: 'nothing outside the two stores knows SQL',
+  },
   '@automerge/automerge': {
     at: ['daemon/views/view-worker.ts', 'plugin-sdk/memory/', 'scripts/schema.ts'],
     reason: 'it blocks for as long as a document is large, and freed memory goes back only with its thread',

@@ -47,12 +47,15 @@ const doors = [
   // A command that prints a list must not wait for a network library or a database to load.
   { door: 'daemon/cli/main.ts', packages: ['commander', 'zod'] },
   { door: 'daemon/storage/index.ts', packages: [] },
+  { door: 'plugin-sdk/memory/sqlite-store.ts', packages: [] },
 ]
 
 /** Threads: each loads its own engine, and none of what only the main thread needs. */
 const threads = [
   { entry: 'daemon/storage/sqlite-worker.ts', packages: ['better-sqlite3'] },
   { entry: 'daemon/views/view-worker.ts', packages: ['@automerge/automerge'] },
+  { entry: 'plugin-sdk/memory/sqlite-store-worker.ts', packages: ['better-sqlite3'] },
+  { entry: 'plugin-sdk/memory/fold-worker.ts', packages: ['@automerge/automerge'] },
 ]
 
 describe('what is loaded', () => {

@@ -43,6 +43,10 @@ function world(setup: PluginInit['setup'] = () => {}, options: { wants?: string[
     },
     loadMemory: async () => ({
       createMemory: (_init: MemoryInit) => ({
+        lastWelcome: undefined,
+        replica: undefined,
+        useReplica: () => {},
+        prepare: async () => {},
         open: (address: string) => ({ address }) as never,
         onConnection: (connection) => {
           connections.push(connection as Connection)

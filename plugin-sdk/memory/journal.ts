@@ -1,0 +1,209 @@
+/**
+ * What a replica hands to its store. Keeps true: everything is written in the order in which it was added, whatever came
+ * while one transaction ran forms the next, and nobody is told that something is durable before it is.
+ */
+import { asError, type BlockAddress, type Clock, MooringError } from '../../protocol/index.ts'
+import type { ReplicaStore, StoredOwn, StoreWrite } from './store.ts'
+
+export interface JournalInit {
+  readonly store: ReplicaStore
+  readonly clock: Clock
+  /** The store cannot take anything now, or never again; told once until it took something. */
+  onTrouble(error: MooringError): void
+}
+
+interface Waiter {
+  /** Resolved when this many were written. */
+  readonly upTo: number
+  resolve(): void
+  reject(error: MooringError): void
+}
+
+/** A change on its way to the store; consecutive ones of a block become one write. */
+interface ChangeItem {
+  readonly kind: 'change'
+  readonly address: BlockAddress
+  readonly isUnsettled: boolean
+  readonly position: number
+  readonly bytes: Uint8Array
+  readonly own: StoredOwn | undefined
+}
+
+type Item = ChangeItem | StoreWrite
+
+/** Bounds how long one transaction can hold up the next; what is left goes into that one. */
+const maxItemsPerWrite = 5_000
+/** Between two attempts of a store that is full. */
+const retryMs = 500
+
+export class Journal {
+  readonly #init: JournalInit
+  #nextPosition: number
+  #queue: Item[] = []
+  /** What the store refused for now: handed over again before everything else. */
+  #stuck: Item[] = []
+  #added = 0
+  #written = 0
+  #waiters: Waiter[] = []
+  #isScheduled = false
+  #writing: Promise<void> | undefined
+  #cancelRetry: (() => void) | undefined
+  #broken: MooringError | undefined
+  #isTroubled = false
+  #closing: Promise<void> | undefined
+
+  constructor(init: JournalInit) {
+    this.#init = init
+    this.#nextPosition = init.store.state.nextPosition
+  }
+
+  /** The position of a change that is about to be added: it must be, before anything else is. */
+  nextPosition(): number {
+    return this.#nextPosition++
+  }
+
+  add(write: StoreWrite): void {
+    this.#push(write)
+    this.#schedule()
+  }
+
+  /** Adds what may be lost without harm: it goes along with the next write. */
+  addLazily(write: StoreWrite): void {
+    this.#push(write)
+  }
+
+  addChange(change: Omit<ChangeItem, 'kind'>): void {
+    this.#push({ kind: 'change', ...change })
+    this.#schedule()
+  }
+
+  /** Resolves when all that was added before is durable. @throws `storage-full` (it is tried again), `storage-failed` */
+  saved(): Promise<void> {
+    if (this.#broken !== undefined) return Promise.reject(this.#broken)
+    if (this.#written === this.#added) return Promise.resolve()
+    return new Promise((resolve, reject) => {
+      this.#waiters.push({ upTo: this.#added, resolve, reject })
+      this.#schedule()
+    })
+  }
+
+  /** Tries to write what is left. Never rejects. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    await this.saved().catch(() => {})
+    this.#cancelRetry?.()
+    await this.#init.store.close()
+  }
+
+  #push(item: Item): void {
+    if (this.#broken !== undefined) return
+    this.#queue.push(item)
+    this.#added++
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled || this.#writing !== undefined || this.#cancelRetry !== undefined) return
+    this.#isScheduled = true
+    // At the end of this turn: an author's loop of changes is one transaction.
+    queueMicrotask(() => {
+      this.#isScheduled = false
+      this.#writeNext()
+    })
+  }
+
+  #writeNext(): void {
+    if (this.#writing !== undefined || this.#broken !== undefined || this.#added === this.#written) return
+    const items = this.#stuck.length > 0 ? this.#stuck : this.#queue.splice(0, maxItemsPerWrite)
+    this.#stuck = []
+    this.#writing = this.#write(items).finally(() => {
+      this.#writing = undefined
+      if (this.#queue.length > 0 && this.#broken === undefined) this.#schedule()
+    })
+  }
+
+  async #write(items: Item[]): Promise<void> {
+    try {
+      await this.#init.store.write(toWrites(items))
+      this.#isTroubled = false
+      this.#written += items.length
+      const done = this.#waiters.filter(({ upTo }) => upTo <= this.#written)
+      this.#waiters = this.#waiters.filter(({ upTo }) => upTo > this.#written)
+      for (const { resolve } of done) resolve()
+    } catch (thrown) {
+      this.#failed(items, thrown)
+    }
+  }
+
+  #failed(items: Item[], thrown: unknown): void {
+    const error =
+      thrown instanceof MooringError ? thrown : new MooringError('storage-failed', { cause: asError(thrown) })
+    if (error.code === 'storage-full') {
+      this.#stuck = items
+      this.#cancelRetry = this.#init.clock.after(retryMs, () => {
+        this.#cancelRetry = undefined
+        this.#writeNext()
+      })
+    } else {
+      this.#broken = error
+      this.#queue = []
+    }
+    const waiters = this.#waiters
+    this.#waiters = []
+    for (const { reject } of waiters) reject(error)
+    if (!this.#isTroubled) this.#init.onTrouble(error)
+    this.#isTroubled = true
+  }
+}
+
+/** Small changes cost more as messages than as bytes: what follows on each other in one block travels as one. */
+function toWrites(items: readonly Item[]): StoreWrite[] {
+  const writes: StoreWrite[] = []
+  let run: ChangeItem[] = []
+  const endRun = (): void => {
+    const [first] = run
+    if (first === undefined) return
+    writes.push({
+      kind: 'changes',
+      address: first.address,
+      isUnsettled: first.isUnsettled,
+      position: first.position,
+      chunks: joined(run),
+      lengths: run.map(({ bytes }) => bytes.byteLength),
+      own: run.findLast(({ own }) => own !== undefined)?.own,
+    })
+    run = []
+  }
+  for (const item of items) {
+    if (item.kind !== 'change') {
+      endRun()
+      writes.push(item)
+      continue
+    }
+    const last = run.at(-1)
+    const follows =
+      last !== undefined &&
+      last.address === item.address &&
+      last.isUnsettled === item.isUnsettled &&
+      last.position + 1 === item.position &&
+      (last.own === undefined || item.own === undefined || last.own.actor === item.own.actor)
+    if (!follows) endRun()
+    run.push(item)
+  }
+  endRun()
+  return writes
+}
+
+/** In memory of its own: a view into something larger would take all of that along to the thread. */
+function joined(run: readonly ChangeItem[]): Uint8Array {
+  const whole = new Uint8Array(run.reduce((sum, { bytes }) => sum + bytes.byteLength, 0))
+  let offset = 0
+  for (const { bytes } of run) {
+    whole.set(bytes, offset)
+    offset += bytes.byteLength
+  }
+  return whole
+}

@@ -1,0 +1,72 @@
+/**
+ * What is done about changes that the daemon did not take. Keeps true: what may be taken later is sent again, in order, and
+ * nothing of it is undone; what is refused for good leaves the block together with what builds on it, and is kept.
+ */
+import type { ChangeHash, Clock } from '../../protocol/index.ts'
+import type { OwnChange, Refusal } from '../../protocol/sync/index.ts'
+import type { Entries } from './entries.ts'
+import { type Entry, isForNow, nothingSent, toError } from './entry.ts'
+
+export interface RefusalsInit {
+  readonly entries: Entries
+  readonly clock: Clock
+  /** Sends everything of a block that is unsettled. */
+  resend(entry: Entry): void
+  /** Asks for a block again that the daemon has not introduced. */
+  askAgain(entry: Entry): void
+}
+
+/** When the daemon gives no time of its own. */
+const defaultRetryMs = 1_000
+
+export class Refusals {
+  readonly #init: RefusalsInit
+
+  constructor(init: RefusalsInit) {
+    this.#init = init
+  }
+
+  refused(entry: Entry, changes: readonly OwnChange[], error: Refusal): void {
+    const hashes = new Set<ChangeHash>(changes.map((change) => change.hash))
+    const first = entry.loaded?.block.unsettled.find((change) => hashes.has(change.hash))
+    if (first === undefined) return
+    if (isForNow(error)) this.#retryLater(entry, error)
+    else {
+      this.#init.entries.refuse(entry, first, error)
+      entry.loaded?.handle.setState('denied', toError(error).message)
+    }
+  }
+
+  createRefused(entry: Entry | undefined, error: Refusal): void {
+    if (entry?.loaded === undefined || entry.wire !== undefined) return
+    if (isForNow(error)) {
+      entry.loaded.handle.setState('denied', `${toError(error).message}; will be asked for again`)
+      entry.cancelRetry?.()
+      entry.cancelRetry = this.#init.clock.after(error.retryAfterMs ?? defaultRetryMs, () => {
+        entry.cancelRetry = undefined
+        this.#init.askAgain(entry)
+      })
+      return
+    }
+    const [first] = entry.loaded.block.unsettled
+    if (first !== undefined) this.#init.entries.refuse(entry, first, error)
+    entry.loaded.handle.setState('denied', toError(error).message)
+  }
+
+  /** Nothing is undone: the same changes are sent again, in order, from the first that was refused. */
+  #retryLater(entry: Entry, error: Refusal): void {
+    const afterMs = error.retryAfterMs ?? defaultRetryMs
+    entry.retry ??= { code: error.code, afterMs }
+    entry.loaded?.handle.setState('denied', `${toError(error).message}; will be sent again`)
+    entry.cancelRetry?.()
+    entry.cancelRetry = this.#init.clock.after(entry.retry.afterMs, () => this.retryNow(entry))
+  }
+
+  retryNow(entry: Entry): void {
+    entry.cancelRetry?.()
+    entry.cancelRetry = undefined
+    entry.retry = undefined
+    entry.sentUpTo = nothingSent
+    this.#init.resend(entry)
+  }
+}

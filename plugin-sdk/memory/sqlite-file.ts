@@ -1,0 +1,195 @@
+/**
+ * Opening the file of a replica. Keeps: one process per file, no byte of a file that is damaged, foreign or newer is
+ * changed, and a connection that writes is durable at every commit or is not handed out at all.
+ */
+import { closeSync, mkdirSync, openSync, readSync, statSync } from 'node:fs'
+import { dirname } from 'node:path'
+import Database from 'better-sqlite3'
+import { MooringError } from '../../protocol/errors.ts'
+import { isBusy, isUnreadable } from './sqlite-errors.ts'
+
+/** 'MOOP', in the header of the file. */
+const applicationId = 0x4d_4f_4f_50
+const version = 1
+const header = Buffer.from('SQLite format 3\0')
+/** Below this, two connections in WAL mode could corrupt the file. */
+const minVersion = [3, 51, 3] as const
+/** The write-ahead log is cut back to this after a checkpoint. */
+const journalSizeLimit = 4 * 1024 * 1024
+/** For the process before this one to end: a supervisor may start the next while the last still writes. */
+const lockWaitMs = 3_000
+
+const schema = `
+-- What is known of the whole replica. Keeps: the cursor never covers more than what the other tables hold.
+CREATE TABLE meta (key TEXT PRIMARY KEY, value ANY NOT NULL) STRICT, WITHOUT ROWID;
+
+-- The blocks. Keeps: an address has one content, of one generation; none yet when the daemon never heard of it.
+CREATE TABLE block (
+  id INTEGER PRIMARY KEY,
+  address TEXT NOT NULL UNIQUE,
+  schema TEXT NOT NULL,
+  generation INTEGER,
+  gone TEXT
+) STRICT;
+
+-- Documents. Keeps: each was loaded again before it replaced the changes it holds, and none of them was unsettled.
+CREATE TABLE snapshot (
+  block INTEGER PRIMARY KEY REFERENCES block (id),
+  changes INTEGER NOT NULL,
+  bytes BLOB NOT NULL
+) STRICT;
+
+-- Changes that are in no snapshot. Keeps: positions are in the order in which they came, so dependencies come first.
+CREATE TABLE change (
+  position INTEGER PRIMARY KEY,
+  block INTEGER NOT NULL REFERENCES block (id),
+  unsettled INTEGER NOT NULL CHECK (unsettled IN (0, 1)),
+  bytes BLOB NOT NULL
+) STRICT;
+CREATE INDEX change_by_block ON change (block, position);
+CREATE INDEX change_unsettled ON change (block, position) WHERE unsettled = 1;
+
+-- Newest change held of each actor of this plugin. Keeps: what is said about possession is true.
+CREATE TABLE own (
+  block INTEGER NOT NULL REFERENCES block (id),
+  actor TEXT NOT NULL,
+  seq INTEGER NOT NULL,
+  hash TEXT NOT NULL,
+  position INTEGER NOT NULL,
+  PRIMARY KEY (block, actor)
+) STRICT, WITHOUT ROWID;
+
+-- What the daemon refused for good. Keeps: nothing that a person wrote is thrown away.
+CREATE TABLE aside (
+  position INTEGER PRIMARY KEY,
+  block INTEGER NOT NULL REFERENCES block (id),
+  part INTEGER NOT NULL,
+  code TEXT NOT NULL,
+  detail TEXT,
+  bytes BLOB NOT NULL
+) STRICT;
+CREATE INDEX aside_by_block ON aside (block, part, position);
+`
+
+/**
+ * Takes the file for as long as the connection lives. The lock is one of the operating system on an open file, so it
+ * ends with the process however that ends; a file with a process id in it would outlive a SIGKILL.
+ * @throws `replica-in-use`
+ */
+export function lockFile(path: string): Database.Database {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+  const lock = new Database(`${path}.lock`, { timeout: lockWaitMs })
+  try {
+    lock.exec('BEGIN EXCLUSIVE')
+    return lock
+  } catch (error) {
+    lock.close()
+    if (!isBusy(error)) throw error
+    throw new MooringError('replica-in-use', {
+      detail: `another process has ${path} open; give this one a home of its own, or keep its replica in memory`,
+    })
+  }
+}
+
+/**
+ * The connection that writes.
+ * @throws `database-corrupt`, `database-newer`; `storage-failed` when a setting that durability rests on did not hold
+ */
+export function openFile(path: string): Database.Database {
+  inspect(path)
+  const db = new Database(path, { timeout: 50 })
+  try {
+    db.pragma('trusted_schema = OFF')
+    db.pragma('cell_size_check = ON')
+    db.pragma('foreign_keys = ON')
+    db.pragma('journal_mode = WAL')
+    // The library's default in WAL mode is NORMAL, which loses acknowledged commits when the power goes.
+    db.pragma('synchronous = FULL')
+    // On Apple systems an fsync alone does not reach the platter.
+    db.pragma('fullfsync = ON')
+    db.pragma('checkpoint_fullfsync = ON')
+    db.pragma(`journal_size_limit = ${journalSizeLimit}`)
+    assertDurable(db)
+    if (number(db, 'user_version') === 0) create(db)
+    return db
+  } catch (error) {
+    db.close()
+    throw isUnreadable(error) ? corrupt(path, 'SQLite cannot read it', error) : error
+  }
+}
+
+function create(db: Database.Database): void {
+  db.transaction(() => {
+    db.exec(schema)
+    db.pragma(`application_id = ${applicationId}`)
+    db.pragma(`user_version = ${version}`)
+  }).immediate()
+}
+
+const number = (db: Database.Database, name: string): number => Number(db.pragma(name, { simple: true }))
+
+function assertDurable(db: Database.Database): void {
+  const synchronous = number(db, 'synchronous')
+  const mode = String(db.pragma('journal_mode', { simple: true }))
+  const sqlite = String(db.prepare('SELECT sqlite_version()').pluck().get())
+  if (synchronous !== 2) throw new MooringError('storage-failed', { detail: `synchronous is ${synchronous}, not FULL` })
+  if (mode !== 'wal') throw new MooringError('storage-failed', { detail: `journal mode is ${mode}` })
+  if (isOlder(sqlite)) throw new MooringError('storage-failed', { detail: `SQLite ${sqlite} is too old` })
+}
+
+function isOlder(found: string): boolean {
+  const parts = found.split('.').map(Number)
+  for (const [n, least] of minVersion.entries()) {
+    const part = parts[n] ?? 0
+    if (part !== least) return part < least
+  }
+  return false
+}
+
+/** Looks at an existing file without changing it. */
+function inspect(path: string): void {
+  const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0
+  if (size === 0) {
+    // A log without its database: the database was lost, and a new one must not be laid over what is left.
+    if ((statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0) throw corrupt(path, 'it is empty')
+    return
+  }
+  if (!firstBytes(path).equals(header)) throw corrupt(path, 'it is no database')
+  try {
+    const db = new Database(path, { readonly: true, fileMustExist: true, timeout: 50 })
+    try {
+      const found = number(db, 'user_version')
+      const id = number(db, 'application_id')
+      const tables = Number(db.prepare('SELECT count(*) FROM sqlite_schema').pluck().get())
+      if (id !== applicationId && (found !== 0 || tables > 0)) throw corrupt(path, 'it belongs to another program')
+      if (found > version) {
+        throw new MooringError('database-newer', {
+          detail: `${path} has version ${found}, this program knows ${version}`,
+        })
+      }
+    } finally {
+      db.close()
+    }
+  } catch (error) {
+    throw isUnreadable(error) ? corrupt(path, 'SQLite cannot read it', error) : error
+  }
+}
+
+function firstBytes(path: string): Buffer {
+  const bytes = Buffer.alloc(header.length)
+  const fd = openSync(path, 'r')
+  try {
+    readSync(fd, bytes, 0, bytes.length, 0)
+  } finally {
+    closeSync(fd)
+  }
+  return bytes
+}
+
+/** Never mended by itself: the file may hold edits that are nowhere else. */
+function corrupt(path: string, what: string, cause?: unknown): MooringError {
+  return new MooringError('database-corrupt', {
+    detail: `${path}: ${what}; move it away, and what the daemon has is received anew`,
+    cause,
+  })
+}

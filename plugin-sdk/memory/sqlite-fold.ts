@@ -1,0 +1,96 @@
+/**
+ * Folds the changes of a block into a snapshot when there are as many as the snapshot holds, and at least a thousand, so
+ * that its cost stays proportional to what is written; in a pause if there is one. Keeps: nothing waits for it, one runs
+ * at a time, and one that fails leaves every change where it was.
+ */
+import { Worker } from 'node:worker_threads'
+import { schemaNamed } from '../../protocol/schemas/index.ts'
+import type { FoldResult, FoldTask } from './fold-worker.ts'
+import type { Tables } from './sqlite-tables.ts'
+
+const minChanges = 1_000
+/** So many are folded in the middle of the work as well: loading them costs the next start more than folding them now. */
+const manyChanges = 10_000
+/** After the last write, in ms: whoever types is not disturbed by it. */
+const quietMs = 2_000
+
+// The sources run as they are and also compiled: the entry has the extension that this file has.
+const entry = new URL(`./fold-worker${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url)
+
+export class Folder {
+  readonly #tables: Tables
+  readonly #onFailure: (error: unknown) => void
+  /** Changes of a block behind its snapshot, and how many it takes to look again. */
+  readonly #tails = new Map<number, { changes: number; dueAt: number }>()
+  #working: { readonly block: number; readonly worker: Worker } | undefined
+  #isClosed = false
+  #quiet: NodeJS.Timeout | undefined
+
+  constructor(tables: Tables, onFailure: (error: unknown) => void) {
+    this.#tables = tables
+    this.#onFailure = onFailure
+    tables.onGrown = (block, changes) => this.#grown(block, changes)
+    for (const { block, changes } of tables.tails()) this.#grown(block, changes)
+  }
+
+  close(): void {
+    this.#isClosed = true
+    clearTimeout(this.#quiet)
+    void this.#working?.worker.terminate()
+  }
+
+  #grown(block: number, changes: number): void {
+    const tail = this.#tails.get(block) ?? { changes: 0, dueAt: minChanges }
+    tail.changes += changes
+    this.#tails.set(block, tail)
+    if (tail.changes < tail.dueAt) return
+    if (tail.changes >= Math.max(manyChanges, tail.dueAt)) this.#next(manyChanges)
+    else if (this.#quiet === undefined) this.#quiet = setTimeout(() => this.#next(minChanges), quietMs)
+    else this.#quiet.refresh()
+  }
+
+  #next(atLeast: number): void {
+    if (this.#working !== undefined || this.#isClosed) return
+    for (const [block, tail] of this.#tails) {
+      if (tail.changes < Math.max(tail.dueAt, atLeast)) continue
+      const task = this.#tables.foldable(block, minChanges)
+      // Too few of them are settled, or the snapshot is large: looked at again when the tail has grown.
+      tail.dueAt = tail.changes + minChanges
+      if (task === undefined) continue
+      const { schema, snapshot, changes } = task
+      const base = snapshot ?? schemaNamed(schema).initial.bytes
+      this.#work(block, { base, changes }, task)
+      return
+    }
+  }
+
+  #work(block: number, task: FoldTask, state: { readonly upTo: number; readonly resets: number }): void {
+    // A thread of its own, which ends afterwards: the engine never gives memory back to a thread that goes on.
+    const worker = new Worker(entry, { workerData: task, name: 'mooring fold' })
+    this.#working = { block, worker }
+    const finish = (): void => {
+      if (this.#working?.worker !== worker) return
+      this.#working = undefined
+      this.#next(manyChanges)
+      this.#quiet?.refresh()
+    }
+    worker.once('message', (result: FoldResult) => {
+      if (this.#isClosed) return
+      try {
+        this.#tables.fold(block, state, result.bytes, result.changes)
+        const folded = task.changes.length
+        const before = this.#tails.get(block)?.changes ?? folded
+        this.#tails.set(block, { changes: before - folded, dueAt: Math.max(minChanges, result.changes) })
+      } catch (error) {
+        this.#onFailure(error)
+      }
+    })
+    worker.once('error', (error) => {
+      // Tried again only when the tail has doubled: what fails once will most likely fail again.
+      const tail = this.#tails.get(block)
+      if (tail !== undefined) tail.dueAt = 2 * tail.changes
+      this.#onFailure(error)
+    })
+    worker.once('exit', finish)
+  }
+}

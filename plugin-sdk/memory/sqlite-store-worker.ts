@@ -1,0 +1,83 @@
+/**
+ * Entry of the thread that has the file of a replica open. Keeps: messages are handled in the order they came, each is
+ * answered once, and after a failure that leaves durability in doubt nothing is written any more.
+ */
+import { parentPort, workerData } from 'node:worker_threads'
+import type { BlockAddress } from '../../protocol/ids.ts'
+import { type ThreadError, toThreadError } from './sqlite-errors.ts'
+import { lockFile, openFile } from './sqlite-file.ts'
+import { Folder } from './sqlite-fold.ts'
+import { Tables } from './sqlite-tables.ts'
+import type { StoredContent, StoreInit, StoreState, StoreWrite } from './store.ts'
+
+export type StoreCall =
+  | { readonly id: number; readonly op: 'write'; readonly writes: readonly StoreWrite[] }
+  | { readonly id: number; readonly op: 'read'; readonly address: BlockAddress }
+  | { readonly id: number; readonly op: 'close' }
+
+export type StoreReply =
+  | { readonly kind: 'open'; readonly state: StoreState }
+  | { readonly kind: 'done'; readonly id: number; readonly content?: StoredContent }
+  /** `id` 0: of no call in particular. */
+  | { readonly kind: 'error'; readonly id: number; readonly error: ThreadError }
+  /** Something that is no failure of a promise. */
+  | { readonly kind: 'warn'; readonly error: ThreadError }
+
+const port = parentPort
+if (port === null) throw new Error('this file is the entry of a worker thread')
+
+const init = workerData as StoreInit
+const post = (reply: StoreReply): void => port.postMessage(reply)
+
+function serve(): void {
+  const lock = lockFile(init.path)
+  try {
+    const db = openFile(init.path)
+    try {
+      if (init.maxPages !== undefined) db.pragma(`max_page_count = ${init.maxPages}`)
+      const tables = new Tables(db)
+      const state = tables.open(init)
+      const folder = new Folder(tables, (error) => post({ kind: 'warn', error: toThreadError(error) }))
+      let failure: ThreadError | undefined
+      const handle = (call: StoreCall): StoredContent | undefined => {
+        if (call.op === 'read') return tables.read(call.address)
+        if (call.op === 'write') tables.write(call.writes)
+        else {
+          folder.close()
+          db.close()
+          lock.close()
+        }
+        return undefined
+      }
+      port?.on('message', (call: StoreCall) => {
+        try {
+          if (failure !== undefined && call.op !== 'close') {
+            post({ kind: 'error', id: call.id, error: failure })
+            return
+          }
+          const content = handle(call)
+          post({ kind: 'done', id: call.id, ...(content === undefined ? {} : { content }) })
+        } catch (error) {
+          const answer = toThreadError(error)
+          if (call.op === 'write' && answer.code !== 'storage-full') failure = answer
+          post({ kind: 'error', id: call.id, error: answer })
+        }
+        // Nothing else keeps the thread alive, so it ends when what was posted is on its way.
+        if (call.op === 'close') port?.close()
+      })
+      post({ kind: 'open', state })
+    } catch (error) {
+      db.close()
+      throw error
+    }
+  } catch (error) {
+    lock.close()
+    throw error
+  }
+}
+
+try {
+  serve()
+} catch (error) {
+  post({ kind: 'error', id: 0, error: toThreadError(error) })
+}

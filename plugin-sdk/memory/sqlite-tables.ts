@@ -1,0 +1,300 @@
+/**
+ * What is read from and written to the tables of a replica. Keeps: a batch of writes is one transaction, in order, and a
+ * change whose checksum does not hold is never handed out.
+ */
+import { statSync } from 'node:fs'
+import type Database from 'better-sqlite3'
+import { MooringError } from '../../protocol/errors.ts'
+import type { BlockAddress } from '../../protocol/ids.ts'
+import { readChange } from '../../protocol/sync/change-structure.ts'
+import type {
+  StoredAside,
+  StoredContent,
+  StoredOwn,
+  StoredWelcome,
+  StoreInit,
+  StoreState,
+  StoreWrite,
+} from './store.ts'
+
+/** Actors of this plugin that are remembered for one block: all of them are named in one frame at each connection. */
+const maxOwnPerBlock = 4
+/** Greater than every number of a change. */
+const endless = Number.MAX_SAFE_INTEGER
+
+interface BlockRow {
+  readonly id: number
+  readonly address: BlockAddress
+  readonly schema: string
+  readonly generation: number | null
+  readonly gone: string | null
+}
+
+export class Tables {
+  readonly #db: Database.Database
+  readonly #statements: ReturnType<typeof prepare>
+  readonly #ids = new Map<BlockAddress, number>()
+  /** How often a block began again: a document that was made before must not come back. */
+  readonly #resets = new Map<number, number>()
+  readonly #write: (writes: readonly StoreWrite[]) => void
+  /** Told of changes that came to a block, after they were committed. */
+  onGrown: (block: number, changes: number) => void = () => {}
+
+  constructor(db: Database.Database) {
+    this.#db = db
+    this.#statements = prepare(db)
+    this.#write = db.transaction((writes: readonly StoreWrite[]) => {
+      for (const write of writes) this.#apply(write)
+    }).immediate
+  }
+
+  /** @throws `wrong-state` for the replica of another daemon */
+  open({ daemon, path, replica }: StoreInit): StoreState {
+    const { getMeta, setMeta } = this.#statements
+    const meta = (key: string): unknown => getMeta.get(key)?.value
+    const known = meta('daemon')
+    if (known !== undefined && known !== daemon) {
+      throw new MooringError('wrong-state', { detail: `${path} is the replica for another daemon` })
+    }
+    // A copy is another file. The daemon tells two replicas apart by their ids, so a copy takes one of its own.
+    const { ino, birthtimeMs } = statSync(path)
+    const place = `${ino} ${birthtimeMs}`
+    const isNew = meta('place') !== place
+    if (known === undefined || isNew) {
+      this.#db.transaction(() => {
+        setMeta.run('daemon', daemon)
+        setMeta.run('place', place)
+        setMeta.run('replica', replica)
+      })()
+    }
+    const cursor = meta('cursor')
+    const welcome = meta('welcome')
+    return {
+      replica: String(meta('replica')) as StoreState['replica'],
+      welcome: typeof welcome === 'string' ? (JSON.parse(welcome) as StoredWelcome) : undefined,
+      cursor: cursor instanceof Uint8Array ? Uint8Array.from(cursor) : undefined,
+      blocks: this.#statements.blocks.all().map(({ id, address, schema, generation, gone }) => {
+        this.#ids.set(address, id)
+        const hasUnsettled = this.#statements.firstUnsettled.get(id) !== undefined
+        return { address, schema, generation: generation ?? undefined, gone: gone ?? undefined, hasUnsettled }
+      }),
+      own: this.#statements.allOwn.all() as unknown as StoreState['own'],
+      nextPosition: 1 + Number(this.#statements.lastPosition.get()?.position ?? 0),
+    }
+  }
+
+  /** In one transaction: all of it or nothing. */
+  write(writes: readonly StoreWrite[]): void {
+    this.#write(writes)
+    for (const write of writes) {
+      if (write.kind === 'changes') this.onGrown(this.#id(write.address), write.lengths.length)
+    }
+  }
+
+  /** @throws `database-corrupt` */
+  read(address: BlockAddress): StoredContent {
+    const id = this.#ids.get(address) ?? this.#statements.blockId.get(address)?.id
+    if (id === undefined) return { snapshot: undefined, changes: [], own: [], aside: [] }
+    const changes = this.#statements.changes.all(id).map(({ position, unsettled, bytes }) => {
+      // Nothing that applies changes verifies them: a flipped bit would become content.
+      checkStored(address, bytes)
+      return { position, isUnsettled: unsettled === 1, bytes }
+    })
+    return {
+      snapshot: this.#statements.snapshot.get(id)?.bytes,
+      changes,
+      own: this.#statements.own.all(id) as unknown as StoredOwn[],
+      aside: asideOf(this.#statements.aside.all(id)),
+    }
+  }
+
+  /** The snapshot and the settled changes behind it; undefined when there are too few to be worth the work. */
+  foldable(block: number, atLeast: number) {
+    const schema = this.#statements.schemaOf.get(block)?.schema
+    const snapshot = this.#statements.snapshot.get(block)
+    const rows = this.#statements.settled.all(block)
+    const upTo = rows.at(-1)?.position
+    const isDue = rows.length >= Math.max(atLeast, snapshot?.changes ?? 0)
+    if (schema === undefined || upTo === undefined || !isDue) return undefined
+    const resets = this.#resets.get(block) ?? 0
+    return { schema, snapshot: snapshot?.bytes, changes: rows.map(({ bytes }) => bytes), upTo, resets }
+  }
+
+  /** Replaces settled changes up to a position by a document that holds them; all is as before unless it is read back. */
+  fold(block: number, { upTo, resets }: { upTo: number; resets: number }, bytes: Uint8Array, changes: number): void {
+    if (resets !== (this.#resets.get(block) ?? 0)) return
+    this.#db
+      .transaction(() => {
+        this.#statements.putSnapshot.run(block, changes, bytes)
+        const written = this.#statements.snapshot.get(block)?.bytes
+        if (written === undefined || Buffer.compare(written, bytes) !== 0) {
+          throw new MooringError('storage-failed', { detail: 'a snapshot was read back otherwise than it was written' })
+        }
+        this.#statements.dropSettled.run(block, upTo)
+      })
+      .immediate()
+  }
+
+  /** How many changes lie behind the snapshot of each block. */
+  tails(): { block: number; changes: number }[] {
+    return this.#statements.tails.all()
+  }
+
+  #apply(write: StoreWrite): void {
+    const run = this.#statements
+    switch (write.kind) {
+      case 'welcome':
+        run.setMeta.run('welcome', JSON.stringify(write.welcome))
+        break
+      case 'replica':
+        run.setMeta.run('replica', write.replica)
+        break
+      case 'cursor':
+        run.setMeta.run('cursor', write.cursor)
+        break
+      case 'block':
+        run.putBlock.run(write.address, write.schema, write.generation ?? null)
+        break
+      case 'changes':
+        this.#putChanges(write)
+        break
+      case 'snapshot':
+        run.putSnapshot.run(this.#id(write.address), write.changes, write.bytes)
+        break
+      case 'settled':
+        run.settle.run(this.#id(write.address), write.from, write.to)
+        break
+      case 'aside': {
+        const id = this.#id(write.address)
+        run.setAside.run({ id, from: write.from, code: write.code, detail: write.detail ?? null })
+        run.dropUnsettled.run(id, write.from, endless)
+        break
+      }
+      case 'reset': {
+        const id = this.#id(write.address)
+        // Also when the transaction fails after all: a snapshot more or less is no loss.
+        this.#resets.set(id, (this.#resets.get(id) ?? 0) + 1)
+        run.dropSnapshot.run(id)
+        run.dropChanges.run(id)
+        run.dropOwn.run(id)
+        run.unmake.run(id)
+        break
+      }
+      case 'gone':
+        run.setGone.run(write.reason ?? null, this.#id(write.address))
+        break
+    }
+  }
+
+  #putChanges(write: Extract<StoreWrite, { kind: 'changes' }>): void {
+    const id = this.#id(write.address)
+    let offset = 0
+    for (const [index, length] of write.lengths.entries()) {
+      const bytes = write.chunks.subarray(offset, offset + length)
+      this.#statements.putChange.run(write.position + index, id, write.isUnsettled ? 1 : 0, bytes)
+      offset += length
+    }
+    const { own } = write
+    if (own === undefined) return
+    this.#statements.putOwn.run(id, own.actor, own.seq, own.hash, write.position)
+    this.#statements.trimOwn.run(id, id, maxOwnPerBlock)
+  }
+
+  #id(address: BlockAddress): number {
+    const known = this.#ids.get(address)
+    if (known !== undefined) return known
+    const id = this.#statements.blockId.get(address)?.id
+    if (id === undefined) throw new Error(`no block ${address} was stored`)
+    // Only once it is committed: a transaction that fails takes the row away again.
+    if (!this.#db.inTransaction) this.#ids.set(address, id)
+    return id
+  }
+}
+
+function checkStored(address: BlockAddress, bytes: Uint8Array): void {
+  try {
+    readChange(bytes)
+  } catch (cause) {
+    throw new MooringError('database-corrupt', { detail: `a change of ${address} is damaged`, cause })
+  }
+}
+
+/** Changes that were refused together are one entry. */
+function asideOf(rows: readonly { part: number; code: string; detail: string | null; bytes: Uint8Array }[]) {
+  const parts = new Map<number, StoredAside & { changes: Uint8Array[] }>()
+  for (const { part, code, detail, bytes } of rows) {
+    const entry = parts.get(part) ?? { code, detail: detail ?? undefined, changes: [] }
+    entry.changes.push(bytes)
+    parts.set(part, entry)
+  }
+  return [...parts.values()]
+}
+
+type ChangeRow = { position: number; unsettled: number; bytes: Uint8Array }
+type AsideRow = { part: number; code: string; detail: string | null; bytes: Uint8Array }
+
+function prepare(db: Database.Database) {
+  return {
+    getMeta: db.prepare<[string], { value: unknown }>('SELECT value FROM meta WHERE key = ?'),
+    setMeta: db.prepare('INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)'),
+    blocks: db.prepare<[], BlockRow>('SELECT id, address, schema, generation, gone FROM block ORDER BY id'),
+    blockId: db.prepare<[string], { id: number }>('SELECT id FROM block WHERE address = ?'),
+    schemaOf: db.prepare<[number], { schema: string }>('SELECT schema FROM block WHERE id = ?'),
+    putBlock: db.prepare(
+      `INSERT INTO block (address, schema, generation) VALUES (?, ?, ?)
+       ON CONFLICT (address) DO UPDATE SET schema = excluded.schema, gone = NULL,
+         generation = coalesce(excluded.generation, generation)`,
+    ),
+    unmake: db.prepare('UPDATE block SET generation = NULL, gone = NULL WHERE id = ?'),
+    setGone: db.prepare('UPDATE block SET gone = ? WHERE id = ?'),
+    lastPosition: db.prepare<[], { position: number }>(
+      'SELECT max(coalesce((SELECT max(position) FROM change), 0), coalesce((SELECT max(position) FROM aside), 0)) AS position',
+    ),
+    firstUnsettled: db.prepare<[number], object>('SELECT 1 FROM change WHERE block = ? AND unsettled = 1 LIMIT 1'),
+    changes: db.prepare<[number], ChangeRow>(
+      'SELECT position, unsettled, bytes FROM change WHERE block = ? ORDER BY position',
+    ),
+    settled: db.prepare<[number], ChangeRow>(
+      'SELECT position, unsettled, bytes FROM change WHERE block = ? AND unsettled = 0 ORDER BY position',
+    ),
+    tails: db.prepare<[], { block: number; changes: number }>(
+      'SELECT block, count(*) AS changes FROM change GROUP BY block',
+    ),
+    putChange: db.prepare('INSERT INTO change (position, block, unsettled, bytes) VALUES (?, ?, ?, ?)'),
+    settle: db.prepare(
+      'UPDATE change SET unsettled = 0 WHERE block = ? AND unsettled = 1 AND position BETWEEN ? AND ?',
+    ),
+    dropSettled: db.prepare('DELETE FROM change WHERE block = ? AND unsettled = 0 AND position <= ?'),
+    dropUnsettled: db.prepare('DELETE FROM change WHERE block = ? AND unsettled = 1 AND position BETWEEN ? AND ?'),
+    dropChanges: db.prepare('DELETE FROM change WHERE block = ?'),
+    snapshot: db.prepare<[number], { bytes: Uint8Array; changes: number }>(
+      'SELECT bytes, changes FROM snapshot WHERE block = ?',
+    ),
+    putSnapshot: db.prepare('INSERT OR REPLACE INTO snapshot (block, changes, bytes) VALUES (?, ?, ?)'),
+    dropSnapshot: db.prepare('DELETE FROM snapshot WHERE block = ?'),
+    own: db.prepare<[number], object>('SELECT actor, seq, hash FROM own WHERE block = ? ORDER BY position'),
+    allOwn: db.prepare<[], object>(
+      `SELECT b.address, b.generation, o.actor, o.seq, o.hash FROM own o JOIN block b ON b.id = o.block
+       WHERE b.generation IS NOT NULL ORDER BY o.position DESC`,
+    ),
+    // An older one may come again, after one that was newer.
+    putOwn: db.prepare(
+      `INSERT INTO own (block, actor, seq, hash, position) VALUES (?, ?, ?, ?, ?)
+       ON CONFLICT (block, actor) DO UPDATE SET seq = excluded.seq, hash = excluded.hash, position = excluded.position
+       WHERE excluded.seq > seq`,
+    ),
+    trimOwn: db.prepare(
+      `DELETE FROM own WHERE block = ? AND actor IN
+         (SELECT actor FROM own WHERE block = ? ORDER BY position DESC LIMIT -1 OFFSET ?)`,
+    ),
+    dropOwn: db.prepare('DELETE FROM own WHERE block = ?'),
+    aside: db.prepare<[number], AsideRow>(
+      'SELECT part, code, detail, bytes FROM aside WHERE block = ? ORDER BY part, position',
+    ),
+    setAside: db.prepare(
+      `INSERT INTO aside (position, block, part, code, detail, bytes)
+       SELECT position, block, @from, @code, @detail, bytes FROM change
+       WHERE block = @id AND unsettled = 1 AND position >= @from`,
+    ),
+  }
+}

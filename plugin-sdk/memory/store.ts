@@ -1,0 +1,130 @@
+/**
+ * What a replica keeps on disk, as a port. Keeps true for every store behind it: writes take effect whole and in the order
+ * in which they were handed over, and one that resolved survives the end of the process and of the power. So a cursor
+ * that is written after the changes it covers never stands for more than what is there.
+ */
+import type { ActorId, BlockAddress, ChangeHash, PeerId, ReplicaId } from '../../protocol/ids.ts'
+
+/** What the daemon said when it last let this plugin in. */
+export interface StoredWelcome {
+  /** The name by which the daemon knows this plugin. */
+  readonly name: string
+  readonly grants: readonly string[]
+  readonly grantVersion: number
+}
+
+export interface StoredBlock {
+  readonly address: BlockAddress
+  readonly schema: string
+  /** Undefined for a block that was made here and never heard of at the daemon. */
+  readonly generation: number | undefined
+  readonly hasUnsettled: boolean
+  /** Why the block is gone; undefined while it is not. */
+  readonly gone: string | undefined
+}
+
+/** The newest change that is held of one actor of this plugin. */
+export interface StoredOwn {
+  readonly actor: ActorId
+  readonly seq: number
+  readonly hash: ChangeHash
+}
+
+export interface StoredChange {
+  /** Greater than that of every change before it, in all blocks of the store. */
+  readonly position: number
+  /** Made here and not settled at the daemon. */
+  readonly isUnsettled: boolean
+  readonly bytes: Uint8Array
+}
+
+/** Changes that the daemon refused for good: no longer in the block, kept to be read. */
+export interface StoredAside {
+  readonly code: string
+  readonly detail: string | undefined
+  readonly changes: readonly Uint8Array[]
+}
+
+export interface StoredContent {
+  /** An Automerge document that was loaded again before it was written; undefined: begin with the schema's own. */
+  readonly snapshot: Uint8Array | undefined
+  /** What is not in the snapshot, in the order in which it came here. Its checksums have been looked at. */
+  readonly changes: readonly StoredChange[]
+  readonly own: readonly StoredOwn[]
+  readonly aside: readonly StoredAside[]
+}
+
+/** What a store held when it was opened. */
+export interface StoreState {
+  readonly replica: ReplicaId
+  readonly welcome: StoredWelcome | undefined
+  readonly cursor: Uint8Array | undefined
+  readonly blocks: readonly StoredBlock[]
+  /** By block: what is said to the daemon about possession without loading a document. */
+  readonly own: readonly (StoredOwn & { readonly address: BlockAddress; readonly generation: number })[]
+  /** Greater than the position of every change in the store. */
+  readonly nextPosition: number
+}
+
+export type StoreWrite =
+  | { readonly kind: 'welcome'; readonly welcome: StoredWelcome }
+  | { readonly kind: 'replica'; readonly replica: ReplicaId }
+  /** Everything up to the cursor was handed over before. */
+  | { readonly kind: 'cursor'; readonly cursor: Uint8Array }
+  | {
+      readonly kind: 'block'
+      readonly address: BlockAddress
+      readonly schema: string
+      /** Undefined leaves the one that is known. */
+      readonly generation: number | undefined
+    }
+  | {
+      readonly kind: 'changes'
+      readonly address: BlockAddress
+      readonly isUnsettled: boolean
+      /** Of the first change; the others follow without a gap. */
+      readonly position: number
+      readonly chunks: Uint8Array
+      /** Of each chunk, in bytes. */
+      readonly lengths: readonly number[]
+      readonly own: StoredOwn | undefined
+    }
+  /** An Automerge document that holds all there is of a block but unsettled changes; only for a block without any. */
+  | { readonly kind: 'snapshot'; readonly address: BlockAddress; readonly bytes: Uint8Array; readonly changes: number }
+  /** The unsettled changes of a block between two positions, both included, are durable at the daemon. */
+  | { readonly kind: 'settled'; readonly address: BlockAddress; readonly from: number; readonly to: number }
+  /** The unsettled changes of a block from a position on were refused for good. */
+  | {
+      readonly kind: 'aside'
+      readonly address: BlockAddress
+      readonly from: number
+      readonly code: string
+      readonly detail: string | undefined
+    }
+  /** The block begins again from its schema: the address holds another generation now. */
+  | { readonly kind: 'reset'; readonly address: BlockAddress }
+  | { readonly kind: 'gone'; readonly address: BlockAddress; readonly reason: string | undefined }
+
+export interface ReplicaStore {
+  readonly state: StoreState
+  /**
+   * In one transaction, after those handed over before. Resolves when it is durable.
+   * @throws `storage-full`: nothing of it was written, and it may be handed over again; `storage-failed`: the store can
+   * promise nothing any more
+   */
+  write(writes: readonly StoreWrite[]): Promise<void>
+  /** What is stored of a block, after every write handed over before. @throws `database-corrupt`, `storage-failed` */
+  read(address: BlockAddress): Promise<StoredContent>
+  /** After every write handed over before. Never rejects. */
+  close(): Promise<void>
+}
+
+export interface StoreInit {
+  /** Absolute path of the file. */
+  readonly path: string
+  readonly daemon: PeerId
+  /** Taken when the store is new, or was copied from another place: two stores must not use one id. */
+  readonly replica: ReplicaId
+  /** Largest size of the file, for tests of a full disk. @default no limit but the disk */
+  readonly maxPages?: number
+}
