@@ -6,13 +6,13 @@ import { randomBytes } from 'node:crypto'
 import { asError, type Clock, formatTicket, type PeerId, type Places } from '../protocol/index.ts'
 import { Approvals } from './approvals/approvals.ts'
 import type { Config } from './config.ts'
+import { startDerived } from './derived.ts'
 import { Blocks } from './handlers/blocks.ts'
 import { controlHandlers } from './handlers/control/index.ts'
 import { hostHandlers } from './handlers/host/index.ts'
 import { loadIdentity } from './identity.ts'
 import { Lifecycle } from './lifecycle.ts'
 import { openChangeLog } from './log/change-log.ts'
-import { Snapshots } from './log/snapshots.ts'
 import type { Log } from './log.ts'
 import { createControlServer } from './net/control-socket.ts'
 import { Links } from './net/links.ts'
@@ -21,7 +21,6 @@ import { protocolBindings } from './protocols.ts'
 import { openStorage } from './storage/index.ts'
 import { systemClock } from './system-clock.ts'
 import { writeTicketFile } from './ticket-file.ts'
-import { Views } from './views/views.ts'
 
 export interface DaemonInit {
   readonly places: Places
@@ -78,15 +77,11 @@ export async function startDaemon(init: DaemonInit): Promise<Daemon> {
     const changeLog = await openChangeLog({ storage, clock, self, peers })
     await lifecycle.start({ name: 'log', stop: () => changeLog.settled() })
 
-    const views = new Views({ clock, log: log.sub('views'), read: storage })
-    await lifecycle.start({ name: 'views', stop: () => views.stop() })
-    const snapshots = new Snapshots({ log: changeLog, storage, views, logger: log.sub('snapshots') })
-    await lifecycle.start({ name: 'snapshots', start: () => snapshots.start(), stop: () => snapshots.stop() })
-
-    const blocks = new Blocks({ log: changeLog, views })
+    const { views, verification } = await startDerived(lifecycle, { storage, changeLog, clock, log })
+    const blocks = new Blocks({ log: changeLog, views, verification })
     const links = new Links({ clock, random, approvals, log: log.sub('net') })
     const handlers = hostHandlers({ approvals, links, blocks, self, clock, log })
-    const protocols = protocolBindings({ approvals, changeLog, clock, handlers, links, log })
+    const protocols = protocolBindings({ approvals, changeLog, clock, handlers, links, log, verification })
     const node = await createNode({
       seed: identity.seed,
       listen: config.listen,
@@ -118,7 +113,7 @@ export async function startDaemon(init: DaemonInit): Promise<Daemon> {
       version,
       clock,
       random,
-      handlers: controlHandlers({ approvals, blocks, clock, daemon, links, log: changeLog }),
+      handlers: controlHandlers({ approvals, blocks, clock, daemon, links, log: changeLog, verification }),
       log: log.sub('control'),
       withUmask: init.withUmask,
     })

@@ -7,6 +7,7 @@ import { type PluginProtocolName, pluginProtocolNames, pluginProtocols } from '.
 import type { Approvals } from './approvals/approvals.ts'
 import type { ChangeLog } from './log/change-log.ts'
 import { serveSync } from './log/conversation.ts'
+import type { Verification } from './log/verification.ts'
 import type { Log } from './log.ts'
 import { type HostContext, serveHostStream } from './net/host-stream.ts'
 import type { Links } from './net/links.ts'
@@ -19,12 +20,13 @@ export interface ProtocolComponents {
   readonly handlers: Handlers<typeof hostProtocol, HostContext>
   readonly links: Links
   readonly log: Log
+  readonly verification: Verification
 }
 
 type Servers = { readonly [Name in PluginProtocolName]: ProtocolBinding['serve'] }
 
 export function protocolBindings(components: ProtocolComponents): ProtocolBinding[] {
-  const { approvals, changeLog, clock, handlers, links, log } = components
+  const { approvals, changeLog, clock, handlers, links, log, verification } = components
   const hostLog = log.sub('host')
   const syncLog = log.sub('sync')
   const servers: Servers = {
@@ -38,6 +40,7 @@ export function protocolBindings(components: ProtocolComponents): ProtocolBindin
         signal: session.signal,
         log: syncLog,
         grants: () => session,
+        onPoison: (block) => verification.soon(block, 0),
         onGranted: (listener) =>
           approvals.onDecision(session.peer, (event) => {
             if (event.kind === 'granted' || event.kind === 'approved') listener()

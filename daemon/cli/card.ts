@@ -18,6 +18,8 @@ export function statusLines(status: StatusCard, nowMs: number, note?: string): s
       ['data', safeLine(status.stateDir, 400)],
       ['plugins', `${status.plugins.live} connected, ${status.plugins.approved} approved`],
       ['blocks', `${status.blocks} with ${status.changes} changes`],
+      ...(status.quarantined === 0 ? [] : [['aside', `${status.quarantined} changes in quarantine`] as const]),
+      ...(status.suspended === 0 ? [] : [['suspended', `${status.suspended} plugins may not write`] as const]),
       ['requests', status.requests === 0 ? 'none' : `${status.requests} waiting for you`],
     ]),
   ]
@@ -26,7 +28,8 @@ export function statusLines(status: StatusCard, nowMs: number, note?: string): s
 /** The exact next command that helps now. */
 export function nextAfterStatus(status: StatusCard): string {
   if (status.requests > 0) return 'moor requests'
-  return status.plugins.approved === 0 ? firstPlugin : 'moor peers'
+  if (status.plugins.approved === 0) return firstPlugin
+  return status.quarantined > 0 ? 'moor quarantine list' : 'moor peers'
 }
 
 /** How the first plugin gets in: it asks by itself, and a ticket is for one that is elsewhere. */
@@ -65,6 +68,7 @@ export function peerLines(card: PeerCard): string[] {
     ...fields([
       ['key', keyOf(card.peer)],
       ['peer', safeId(card.peer)],
+      ...(card.suspended === undefined ? [] : [['suspended', safeLine(card.suspended)] as const]),
       ...grantFields('may', card.grants),
       ...card.sessions
         .slice(0, 64)

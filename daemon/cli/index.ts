@@ -16,6 +16,10 @@ import { logs } from './logs.ts'
 import { narrow } from './narrow.ts'
 import { paths } from './paths.ts'
 import { peers } from './peers.ts'
+import { quarantineExport } from './quarantine-export.ts'
+import { quarantineList } from './quarantine-list.ts'
+import { quarantineRelease } from './quarantine-release.ts'
+import { release } from './release.ts'
 import { requests } from './requests.ts'
 import { revoke } from './revoke.ts'
 import { status } from './status.ts'
@@ -35,12 +39,16 @@ export const commandTable: readonly AnyCommand[] = [
   peers,
   narrow,
   revoke,
+  release,
   invite,
   ticket,
   grants,
   blocks,
   blockShow,
   blockWatch,
+  quarantineList,
+  quarantineExport,
+  quarantineRelease,
   logs,
   paths,
   explain,

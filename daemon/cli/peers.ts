@@ -4,7 +4,7 @@ import { controlProtocol } from '../../protocol/index.ts'
 import { firstPlugin } from './card.ts'
 import { defineCommand } from './command.ts'
 import { readPages } from './pages.ts'
-import { keyOf, safeId } from './sanitize.ts'
+import { keyOf, safeId, safeLine } from './sanitize.ts'
 import { table } from './table.ts'
 
 export const peers = defineCommand({
@@ -25,12 +25,16 @@ export const peers = defineCommand({
     cards.sort((a, b) => a.name.localeCompare(b.name, 'en'))
     const rows = cards.map((card) => [
       safeId(card.name, 64),
-      card.state,
+      card.suspended === undefined ? card.state : `${card.state}, suspended`,
       card.sessions.length === 0 ? '-' : String(card.sessions.length),
       String(card.grants.length),
       keyOf(card.peer),
     ])
     output.answer({ peers: cards }, table(['NAME', 'STATE', 'LIVE', 'GRANTS', 'KEY'], rows))
+    for (const card of cards) {
+      if (card.suspended !== undefined)
+        output.note(`${safeId(card.name, 64)} may not write: ${safeLine(card.suspended)}`)
+    }
     if (rows.length === 0) output.note('no plugin is known yet')
     if (rows.length === 0) output.next(firstPlugin)
   },

@@ -8,7 +8,7 @@ import {
   type renderedBlock,
 } from '../../protocol/index.ts'
 import type { BlockIndex } from '../log/block-index.ts'
-import type { BlockRow, Seq } from '../storage/storage.ts'
+import type { BlockId, BlockRow, Seq } from '../storage/storage.ts'
 
 type Rendered = Infer<typeof renderedBlock>
 type Summary = Infer<typeof blockSummary>
@@ -18,6 +18,7 @@ export interface BlocksComponents {
   readonly views: {
     render(block: BlockRow, untilSeq: Seq): Promise<{ readonly text: string; readonly heads: readonly ChangeHash[] }>
   }
+  readonly verification: { verify(block: BlockId): Promise<unknown>; verifiedSeq(block: BlockId): Seq }
 }
 
 /** Characters of one page: with four bytes each they still fit a frame. */
@@ -53,7 +54,7 @@ export class Blocks {
   /** @throws `block-not-found`, `view-failed` */
   async show(address: BlockAddress, offset: number): Promise<Rendered> {
     const row = this.find(address)
-    const { text, heads } = await this.#components.views.render(row, this.#components.log.published)
+    const { text, heads } = await this.#render(row)
     const { generation, schema } = row
     return {
       address,
@@ -62,6 +63,19 @@ export class Blocks {
       heads: heads.slice(0, maxHeadsShown),
       text: pageOf(text, offset),
       totalChars: text.length,
+    }
+  }
+
+  /** A block that cannot be made may hold a change that nobody looked at yet: once that is set aside it can. */
+  async #render(row: BlockRow): Promise<{ readonly text: string; readonly heads: readonly ChangeHash[] }> {
+    const { log, verification, views } = this.#components
+    const isVerified = verification.verifiedSeq(row.id) >= row.visibleSeq
+    try {
+      return await views.render(row, log.published)
+    } catch (error) {
+      if (isVerified || !(error instanceof MooringError && error.code === 'view-failed')) throw error
+      await verification.verify(row.id)
+      return views.render(row, log.published)
     }
   }
 

@@ -3,11 +3,11 @@
  * only after it is durable, so whatever is read from here has happened.
  */
 import type { BlockAddress, ChangeHash, PeerId } from '../../protocol/ids.ts'
-import type { BlockId, BlockRow, Seq } from '../storage/storage.ts'
+import type { BlockId, BlockRow, QuarantineRow, Seq } from '../storage/storage.ts'
 
 export interface BlockEvent {
   readonly seq: Seq
-  readonly kind: 'created' | 'deleted'
+  readonly kind: 'created' | 'deleted' | 'quarantined'
   readonly block: BlockId
 }
 
@@ -22,13 +22,15 @@ export class BlockIndex {
   /** Ascending by seq. */
   #events: BlockEvent[] = []
 
-  load(rows: readonly BlockRow[]): void {
+  load(rows: readonly BlockRow[], quarantined: readonly QuarantineRow[] = []): void {
     for (const row of rows) this.#index(row)
     this.#sorted = [...this.#live.keys()].sort()
     const events = rows.flatMap((row): BlockEvent[] => [
       { seq: row.createdSeq, kind: 'created', block: row.id },
       ...(row.deletedSeq === 0 ? [] : [{ seq: row.deletedSeq, kind: 'deleted', block: row.id } as const]),
     ])
+    const asides = new Map(quarantined.map((row) => [row.eventSeq, row.block]))
+    for (const [seq, block] of asides) events.push({ seq, kind: 'quarantined', block })
     this.#events = events.sort((a, b) => a.seq - b.seq)
   }
 
@@ -120,6 +122,21 @@ export class BlockIndex {
       this.#sorted.splice(this.#placeOf(row.address), 1)
     }
     this.#events.push({ seq, kind: 'deleted', block: id })
+  }
+
+  /** Changes of the block were set aside. */
+  quarantined(id: BlockId, seq: Seq, hashes: readonly ChangeHash[]): void {
+    const row = this.#byId.get(id)
+    if (row === undefined) return
+    const heads = row.heads.filter((head) => !hashes.includes(head))
+    this.#byId.set(id, { ...row, visibleSeq: seq, changes: row.changes - hashes.length, heads })
+    this.#events.push({ seq, kind: 'quarantined', block: id })
+  }
+
+  /** The heads that a verified document has; of use only if nothing came after it. */
+  verified(id: BlockId, seq: Seq, heads: readonly ChangeHash[]): void {
+    const row = this.#byId.get(id)
+    if (row !== undefined && row.visibleSeq <= seq) this.#byId.set(id, { ...row, heads: [...heads] })
   }
 
   /** A change of the block became durable. */

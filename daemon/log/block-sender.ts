@@ -5,7 +5,7 @@
 import type { PeerId } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
 import { type ListenerEffect, type ListenerSession, ownsActor } from '../../protocol/sync/index.ts'
-import type { BlockId, BlockRow, Origin } from '../storage/storage.ts'
+import type { BlockId, BlockRow, Origin, QuarantineRow } from '../storage/storage.ts'
 import type { LogReader } from './log-reader.ts'
 import type { Clock, Possession } from './possession.ts'
 import type { LogGroup } from './ring.ts'
@@ -78,6 +78,17 @@ export class BlockSender {
   group(group: LogGroup): void {
     const { session } = this.#init
     this.#init.apply(session.delta(group.block, group.lastSeq, group.run(session.runEncoding), group.tips))
+  }
+
+  /**
+   * Says which changes were set aside, also to who never got them. The replica may drop them, so what it was said to
+   * hold of those actors ends before them: once released they are sent like anything new.
+   */
+  quarantined(block: BlockId, aside: readonly QuarantineRow[]): void {
+    for (const { hash, actor, actorSeq } of aside) {
+      this.#init.own.cut(block, actor, actorSeq - 1)
+      this.#init.apply(this.#init.session.quarantined(block, hash))
+    }
   }
 
   /** Waits for credit and for the stream; control frames never wait here. */

@@ -4,20 +4,39 @@
  */
 
 import { MooringError } from '../../protocol/errors.ts'
-import { formatAddress, type Label, type PeerId, type Scope } from '../../protocol/ids.ts'
+import {
+  type ChangeHash,
+  formatAddress,
+  type Label,
+  type PeerId,
+  type ReplicaId,
+  type Scope,
+} from '../../protocol/ids.ts'
 import type { Clock } from '../../protocol/index.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { BlockSchema } from '../../protocol/schemas/index.ts'
-import type { Settlement } from '../../protocol/sync/index.ts'
-import type { BlockMeta, BlockRow, Epoch, Origin, Storage } from '../storage/storage.ts'
+import { readChange, type Settlement } from '../../protocol/sync/index.ts'
+import type {
+  BlockId,
+  BlockMeta,
+  BlockRow,
+  Epoch,
+  LogEntry,
+  Origin,
+  QuarantinedChange,
+  QuarantineRow,
+  Storage,
+  SuspensionRow,
+} from '../storage/storage.ts'
 import { Authors } from './authors.ts'
 import { BlockIndex } from './block-index.ts'
 import { Committer } from './committer.ts'
-import { Ingest, type Submission } from './ingest.ts'
+import { Ingest, type Submission, suspendedError } from './ingest.ts'
 import { Ledgers } from './ledger.ts'
 import { LogReader } from './log-reader.ts'
+import { Quarantine } from './quarantine.ts'
 import { type LogGroup, Ring } from './ring.ts'
-import type { WatcherComponents } from './watcher.ts'
+import type { WatcherComponents } from './watcher-components.ts'
 
 export interface ChangeLogInit {
   readonly storage: Storage
@@ -44,25 +63,28 @@ export class ChangeLog {
   readonly watcherComponents: WatcherComponents
   /** How to end the open sync streams of each replica, oldest first, by peer and replica. */
   readonly streams = new Map<string, Set<(reason: MooringError) => void>>()
+  readonly quarantine: Quarantine
   readonly #init: ChangeLogInit
   readonly #committer: Committer
   readonly #ingest: Ingest
   /** Blocks that a peer is making: in no row yet, and counted like those that are. */
   readonly #creating = new Map<PeerId, number>()
 
-  constructor(init: ChangeLogInit, state: { rows: readonly BlockRow[]; epochs: readonly Epoch[]; lastSeq: number }) {
+  constructor(init: ChangeLogInit, state: ChangeLogState) {
     this.#init = init
     const { storage, clock, self } = init
     const index = new BlockIndex()
-    index.load(state.rows)
+    index.load(state.rows, state.quarantined)
+    const quarantine = new Quarantine(state.quarantined, state.suspensions)
     const ring = new Ring(state.lastSeq, init.ringBytes ?? 16 * 1024 * 1024)
-    const committer = new Committer({ storage, index, ring }, state.lastSeq)
+    const committer = new Committer({ storage, index, ring, quarantine }, state.lastSeq)
     const ledgers = new Ledgers(storage, () => committer.barrier())
     this.index = index
+    this.quarantine = quarantine
     this.#committer = committer
-    this.#ingest = new Ingest({ self, index, ledgers, committer, clock })
+    this.#ingest = new Ingest({ self, index, ledgers, committer, clock, quarantine })
     const reader = new LogReader(storage, new Authors(self, () => init.peers()))
-    this.watcherComponents = { self, index, ring, reader, committer, epochs: state.epochs, clock }
+    this.watcherComponents = { self, index, quarantine, ring, reader, committer, epochs: state.epochs, clock }
   }
 
   /** The log may be read up to here. */
@@ -74,13 +96,18 @@ export class ChangeLog {
     return this.#ingest.submit(submission)
   }
 
-  /** The block at an address, made if there is none. @throws `address-taken`, `grant-changed`, `quota-exceeded` */
+  /**
+   * The block at an address, made if there is none.
+   * @throws `address-taken`, `grant-changed`, `quota-exceeded`, `suspended`
+   */
   async create({ origin, grantVersion, scope, label, meta, schema }: CreateBlock): Promise<BlockRow> {
     const existing = this.index.at(formatAddress(scope, label))
     if (existing !== undefined) {
       if (existing.schema !== schema.name) throw new MooringError('address-taken', { detail: existing.schema })
       return existing
     }
+    const suspension = this.quarantine.suspension(origin.peer)
+    if (suspension !== undefined) throw suspendedError(suspension)
     const creating = this.#creating.get(origin.peer) ?? 0
     if (this.index.ownedBy(origin.peer) + creating >= limits.maxBlocksPerPeer) {
       throw new MooringError('quota-exceeded', { detail: 'maxBlocksPerPeer' })
@@ -105,6 +132,57 @@ export class ChangeLog {
     return this.index.byId(row.id) ?? row
   }
 
+  /** Sets changes aside and suspends the peers of those that fail by themselves, in one transaction. */
+  async setAside(block: BlockId, changes: readonly QuarantinedChange[]): Promise<void> {
+    const row = this.index.byId(block)
+    const blamed = changes.filter(({ cause, peer }) => cause === undefined && peer !== this.#init.self)
+    const suspend = new Map<PeerId, string>()
+    for (const { peer, hash, reason } of blamed) {
+      if (suspend.has(peer)) continue
+      suspend.set(peer, `change ${hash.slice(0, 12)} of ${row?.address}: ${reason}`)
+    }
+    await this.#submitOwn({
+      kind: 'quarantine',
+      ...this.#own(),
+      block,
+      changes,
+      suspend: [...suspend].map(([peer, reason]) => ({ peer, reason })),
+      atMs: this.#init.clock.nowMs(),
+    })
+  }
+
+  /**
+   * Takes a change out of quarantine, and what was set aside because of it. It is verified again like anything new.
+   * @throws `change-not-found`, `block-deleted`
+   */
+  async release(block: BlockId, hash: ChangeHash): Promise<QuarantineRow[]> {
+    if (!this.quarantine.hasHash(block, hash)) throw new MooringError('change-not-found')
+    const released = new Set([hash])
+    const rows = this.quarantine.rows(block).filter((row) => {
+      if (row.cause !== undefined && released.has(row.cause)) released.add(row.hash)
+      return released.has(row.hash)
+    })
+    const changes = await Promise.all(
+      rows.map(async (row) => ({ hash: row.hash, seq: row.seq, deps: depsOf(await this.quarantinedBytes(row)) })),
+    )
+    await this.#submitOwn({ kind: 'release', ...this.#own(), block, changes })
+    return rows
+  }
+
+  /** The bytes of a change in quarantine, as they were taken in. @throws `change-not-found`, `database-corrupt` */
+  async quarantinedBytes({ block, seq, hash }: QuarantineRow): Promise<Uint8Array> {
+    const { rows } = await this.#init.storage.readLog({ block, after: seq - 1, until: seq, maxBytes: 1 })
+    const [row] = rows
+    if (row?.hash !== hash) throw new MooringError('change-not-found')
+    return row.bytes
+  }
+
+  /** Lets a peer write again. */
+  async unsuspend(peer: PeerId): Promise<void> {
+    await this.#init.storage.unsuspend(peer)
+    this.quarantine.unsuspend(peer)
+  }
+
   /** Told after each commit, in order. Listeners must not throw and must not wait. */
   onPublish(listener: (groups: readonly LogGroup[]) => void): () => void {
     return this.#committer.onPublish(listener)
@@ -114,15 +192,46 @@ export class ChangeLog {
   settled(): Promise<void> {
     return this.#committer.barrier()
   }
+
+  #own(): { readonly origin: Origin; readonly grantVersion: number } {
+    return { origin: { peer: this.#init.self, replica: ownReplica }, grantVersion: 0 }
+  }
+
+  async #submitOwn(entry: LogEntry): Promise<void> {
+    const [outcome] = await this.#committer.submit([entry])
+    if (outcome?.kind === 'refused') throw new MooringError(outcome.code)
+  }
+}
+
+/** What the daemon does by itself comes from no replica. */
+const ownReplica = '0'.repeat(32) as ReplicaId
+
+/** What a change builds on; nothing, for one that cannot be read. */
+function depsOf(bytes: Uint8Array): readonly ChangeHash[] {
+  try {
+    return readChange(bytes).deps
+  } catch {
+    return []
+  }
+}
+
+interface ChangeLogState {
+  readonly rows: readonly BlockRow[]
+  readonly epochs: readonly Epoch[]
+  readonly lastSeq: number
+  readonly quarantined: readonly QuarantineRow[]
+  readonly suspensions: readonly SuspensionRow[]
 }
 
 /** Starts an epoch and reads what the log must know before it takes anything in. */
 export async function openChangeLog(init: ChangeLogInit): Promise<ChangeLog> {
   await init.storage.openEpoch()
-  const [rows, epochs, lastSeq] = await Promise.all([
+  const [rows, epochs, lastSeq, quarantined, suspensions] = await Promise.all([
     init.storage.blocks(),
     init.storage.epochs(),
     init.storage.lastSeq(),
+    init.storage.quarantined(),
+    init.storage.suspensions(),
   ])
-  return new ChangeLog(init, { rows, epochs, lastSeq })
+  return new ChangeLog(init, { rows, epochs, lastSeq, quarantined, suspensions })
 }

@@ -3,8 +3,9 @@
  * in `seq` order, before anyone is told: visible implies durable, and nobody reads past what is published.
  */
 import { MooringError } from '../../protocol/errors.ts'
-import type { AppendOutcome, LogEntry, Seq, Storage } from '../storage/storage.ts'
+import type { AppendOutcome, LogEntry, QuarantineEntry, ReleaseEntry, Seq, Storage } from '../storage/storage.ts'
 import type { BlockIndex } from './block-index.ts'
+import type { Quarantine } from './quarantine.ts'
 import { type AuthoredTip, groupBounds, LogGroup, type LogItem, type Ring } from './ring.ts'
 
 interface Submission {
@@ -20,6 +21,7 @@ export interface CommitterComponents {
   readonly storage: Storage
   readonly index: BlockIndex
   readonly ring: Ring
+  readonly quarantine: Quarantine
 }
 
 export class Committer {
@@ -131,6 +133,8 @@ export class Committer {
         current = undefined
         if (entry.kind === 'create' && outcome.block !== undefined) index.created(outcome.block)
         if (entry.kind === 'delete') index.deleted(entry.block, outcome.seq)
+        if (entry.kind === 'quarantine') this.#setAside(entry, outcome.seq)
+        if (entry.kind === 'release') this.#release(entry, outcome.seq)
         continue
       }
       const isFull = items.length >= groupBounds.maxChanges || bytes + entry.bytes.byteLength > groupBounds.maxBytes
@@ -148,6 +152,30 @@ export class Committer {
     }
     close()
     for (const group of groups) ring.push(group)
+    // Released rows are in no group: whoever is behind them reads them from disk, with their authors' signatures.
+    if (entries.some((entry) => entry.kind === 'release')) ring.clear(this.#published)
     for (const listener of this.#listeners) listener(groups)
+  }
+
+  #setAside({ block, changes, suspend, atMs }: QuarantineEntry, eventSeq: Seq): void {
+    const { index, quarantine } = this.#components
+    const fresh = changes.filter(({ hash }) => !quarantine.hasHash(block, hash))
+    for (const change of fresh) quarantine.add({ ...change, block, eventSeq, atMs })
+    for (const { peer, reason } of suspend) quarantine.suspend({ peer, reason, atMs })
+    index.quarantined(
+      block,
+      eventSeq,
+      fresh.map(({ hash }) => hash),
+    )
+  }
+
+  #release({ block, changes }: ReleaseEntry, lastSeq: Seq): void {
+    const { index, quarantine } = this.#components
+    const released = changes.filter(({ hash }) => quarantine.hasHash(block, hash))
+    for (const [position, { hash, deps }] of released.entries()) {
+      quarantine.remove(block, hash)
+      // They were counted when they came first; only their place is new.
+      index.changed(block, { seq: lastSeq - released.length + 1 + position, hash, deps, maxOp: 0, ops: 0 })
+    }
   }
 }

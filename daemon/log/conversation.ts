@@ -20,7 +20,7 @@ import {
   syncFrames,
 } from '../../protocol/sync/index.ts'
 import type { Logger } from '../log.ts'
-import type { BlockMeta } from '../storage/storage.ts'
+import type { BlockId, BlockMeta } from '../storage/storage.ts'
 import type { ChangeLog } from './change-log.ts'
 import { Watcher } from './watcher.ts'
 
@@ -32,6 +32,8 @@ export interface ConversationInit {
   readonly signal: AbortSignal
   readonly log: Logger
   grants(): { readonly grants: readonly Grant[]; readonly grantVersion: number }
+  /** A replica cannot take a change of this block: whether that is the change's fault is for the daemon to find out. */
+  onPoison(block: BlockId): void
   /** Tells when the grant was widened; returns how to stop being told. */
   onGranted(listener: () => void): () => void
 }
@@ -185,6 +187,7 @@ class Conversation {
             { peer: this.#init.peer, block: effect.block, hash: effect.hash },
             'a plugin cannot take a change',
           )
+          this.#init.onPoison(effect.block)
           break
         case 'writable':
           this.#watcher.wake()

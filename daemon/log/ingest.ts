@@ -17,10 +17,11 @@ import {
   type Settlement,
   verifyTip,
 } from '../../protocol/sync/index.ts'
-import type { BlockRow, ChangeEntry, Origin } from '../storage/storage.ts'
+import type { BlockRow, ChangeEntry, Origin, SuspensionRow } from '../storage/storage.ts'
 import type { BlockIndex } from './block-index.ts'
 import type { Committer } from './committer.ts'
 import { costOf, type Ledger, type Ledgers } from './ledger.ts'
+import type { Quarantine } from './quarantine.ts'
 
 export interface Submission {
   readonly origin: Origin
@@ -39,6 +40,7 @@ export interface IngestComponents {
   readonly ledgers: Ledgers
   readonly committer: Committer
   readonly clock: Clock
+  readonly quarantine: Quarantine
 }
 
 /** What the check of a signature counts for, in operations: one peer takes at most half of the time that there is. */
@@ -65,11 +67,13 @@ export class Ingest {
       // Before the work, so that what is refused is paid for too.
       this.#spend(peer, submission.chunks.length + opsPerTip * submission.tips.length)
       const facts = readFrame(submission.chunks)
+      this.#checkQuarantine(row, facts)
       for (const fact of facts) {
         if (!ownsActor(this.#components.self, peer, fact.actor)) throw new MooringError('actor-not-owned')
       }
       this.#spend(peer, facts.reduce((sum, fact) => sum + costOf(fact), 0) - facts.length)
-      if (submission.refusal !== undefined) return await this.#settleKnown(row, facts, submission.refusal)
+      const refusal = submission.refusal ?? this.#suspension(peer)
+      if (refusal !== undefined) return await this.#settleKnown(row, facts, refusal)
       const tips = this.#checkTips(submission, row, facts)
       return await this.#admitAndStore(submission, row, facts, tips)
     } catch (error) {
@@ -81,6 +85,23 @@ export class Ingest {
   /** Forgets what is kept for a peer that is gone. */
   forget(peer: PeerId): void {
     this.#rates.delete(peer)
+  }
+
+  #suspension(peer: PeerId): MooringError | undefined {
+    const suspension = this.#components.quarantine.suspension(peer)
+    return suspension === undefined ? undefined : suspendedError(suspension)
+  }
+
+  /**
+   * What is set aside is not taken a second time, nor what builds on it: the block is rendered without both. What is on
+   * its way to the store at this moment is found by the verification.
+   */
+  #checkQuarantine(row: BlockRow, facts: readonly ChangeFacts[]): void {
+    const { quarantine } = this.#components
+    for (const { hash, deps } of facts) {
+      const aside = [hash, ...deps].find((each) => quarantine.hasHash(row.id, each))
+      if (aside !== undefined) throw new MooringError('quarantined', { detail: aside })
+    }
   }
 
   /** Every actor of the frame has its last change signed by the peer that sends it. */
@@ -241,6 +262,11 @@ function checkPlace(fact: ChangeFacts, ledger: Ledger, sender: string, isOwn: (a
     throw new MooringError('quota-exceeded', { detail: 'too many edits side by side: one has to build on the others' })
   }
 }
+/** How soon a suspended peer tries again: the operator may have released it. */
+const suspendedRetryMs = 10_000
+
+export const suspendedError = ({ reason }: SuspensionRow): MooringError =>
+  new MooringError('suspended', { detail: reason, retryAfterMs: suspendedRetryMs })
 
 function readFrame(chunks: readonly Uint8Array[]): ChangeFacts[] {
   let ops = 0

@@ -45,6 +45,12 @@ export class Possession {
     while (this.#actors > this.#maxActors) this.#forgetOldest()
   }
 
+  /** The replica may have let go of what came after `seq`. */
+  cut(block: BlockId, actor: string, seq: Seq): void {
+    const clock = this.#blocks.get(block)
+    if ((clock?.get(actor) ?? 0) > seq) clock?.set(actor, seq)
+  }
+
   #forgetOldest(): void {
     for (const [block, clock] of this.#blocks) {
       for (const actor of clock.keys()) {

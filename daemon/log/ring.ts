@@ -117,6 +117,13 @@ export class Ring {
     this.#groups = this.#groups.slice(drop)
   }
 
+  /** Forgets everything up to `position`: it is read from disk. */
+  clear(position: Seq): void {
+    this.#groups = []
+    this.#bytes = 0
+    this.#from = position
+  }
+
   /** The groups after a position, or undefined when the position is older than the ring. */
   after(position: Seq): readonly LogGroup[] | undefined {
     if (position < this.#from) return undefined

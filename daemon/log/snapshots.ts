@@ -4,13 +4,14 @@
  */
 import { asError } from '../../protocol/errors.ts'
 import type { Logger } from '../log.ts'
-import type { BlockId, BlockRow, Seq, Snapshot, Storage } from '../storage/storage.ts'
+import type { BlockId, Snapshot, Storage } from '../storage/storage.ts'
 import type { ChangeLog } from './change-log.ts'
 
 export interface SnapshotsComponents {
   readonly log: ChangeLog
   readonly storage: Pick<Storage, 'snapshot' | 'putSnapshot'>
-  readonly views: { snapshot(block: BlockRow, untilSeq: Seq): Promise<Snapshot> }
+  /** Only what was verified is stored: it stands for the changes themselves. */
+  readonly verification: { verify(block: BlockId): Promise<Snapshot | undefined> }
   readonly logger: Logger
 }
 
@@ -65,7 +66,7 @@ export class Snapshots {
   }
 
   async #make(block: BlockId): Promise<void> {
-    const { log, storage, views } = this.#components
+    const { log, storage, verification } = this.#components
     const row = log.index.byId(block)
     if (row === undefined) return
     if (!this.#covered.has(block)) {
@@ -74,7 +75,8 @@ export class Snapshots {
       const covered = stored?.changes ?? 0
       if (row.changes - covered < Math.max(minTailChanges, covered)) return
     }
-    const snapshot = await views.snapshot(row, log.published)
+    const snapshot = await verification.verify(block)
+    if (snapshot === undefined) return
     await storage.putSnapshot(snapshot)
     this.#covered.set(block, snapshot.changes)
   }

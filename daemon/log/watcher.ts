@@ -6,29 +6,16 @@
 
 import { MooringError } from '../../protocol/errors.ts'
 import type { Grant } from '../../protocol/grants.ts'
-import type { BlockAddress, PeerId } from '../../protocol/ids.ts'
-import type { Clock as Timer } from '../../protocol/index.ts'
+import type { BlockAddress } from '../../protocol/ids.ts'
 import type { DiallerFrame, Frame, ListenerEffect, ListenerSession } from '../../protocol/sync/index.ts'
-import type { BlockId, BlockRow, Epoch, Origin, Seq } from '../storage/storage.ts'
-import type { BlockIndex } from './block-index.ts'
+import type { BlockId, BlockRow, Origin, Seq } from '../storage/storage.ts'
 import { BlockSender } from './block-sender.ts'
-import type { Committer } from './committer.ts'
 import { decodeCursor, isValidCursor } from './cursor.ts'
 import { CursorIssuer } from './cursor-issuer.ts'
-import type { LogReader } from './log-reader.ts'
 import { type Clock, HaveList, type HeldBlock, Possession } from './possession.ts'
-import type { LogGroup, Ring } from './ring.ts'
+import type { LogGroup } from './ring.ts'
 import { WatchList } from './watch-list.ts'
-
-export interface WatcherComponents {
-  readonly self: PeerId
-  readonly index: BlockIndex
-  readonly ring: Ring
-  readonly reader: LogReader
-  readonly committer: Committer
-  readonly epochs: readonly Epoch[]
-  readonly clock: Timer
-}
+import type { WatcherComponents } from './watcher-components.ts'
 
 export interface WatcherInit {
   readonly session: ListenerSession
@@ -276,6 +263,12 @@ export class Watcher {
       await this.#sender.turn()
       const row = index.byId(event.block)
       this.#position = event.seq
+      if (event.kind === 'quarantined') {
+        if (row === undefined || !this.#following.has(row.id)) continue
+        await this.#introduce(row)
+        this.#sender.quarantined(row.id, this.#components.quarantine.ofEvent(row.id, event.seq))
+        continue
+      }
       if (row === undefined || this.#following.has(row.id) === (event.kind === 'created')) continue
       if (event.kind === 'created' && this.#watches.matches(row.address) && row.deletedSeq === 0) {
         this.#following.add(row.id)
@@ -290,7 +283,9 @@ export class Watcher {
   async #sendGroup(group: LogGroup, clock?: Clock): Promise<void> {
     await this.#sender.turn()
     if (!this.#following.has(group.block)) return
-    const lacks = this.#sender.lacking(group, clock)
+    const { quarantine } = this.#components
+    const sound = group.without((item) => quarantine.hasRow(group.block, item.seq))
+    const lacks = sound === undefined ? undefined : this.#sender.lacking(sound, clock)
     if (lacks === undefined) return
     await this.#sender.writable()
     const row = this.#components.index.byId(group.block)

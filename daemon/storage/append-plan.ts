@@ -17,7 +17,11 @@ import type {
   LogEntry,
   ObjectRow,
   Origin,
+  QuarantineEntry,
+  QuarantineRow,
+  ReleaseEntry,
   Seq,
+  SuspensionRow,
 } from './storage.ts'
 
 /** What a plan needs to know about the rows as they stand. */
@@ -29,6 +33,7 @@ export interface AppendTables {
   block(id: BlockId): BlockRow | undefined
   /** The newest generation at an address. */
   newestAt(address: BlockAddress): BlockRow | undefined
+  isQuarantined(block: BlockId, hash: ChangeHash): boolean
 }
 
 /** A block as the plan leaves it. */
@@ -51,13 +56,13 @@ export type PlannedClock = Omit<ClockRow, 'signature'> & { readonly signature: U
 export interface PlannedEvent {
   readonly seq: Seq
   readonly block: BlockId
-  readonly kind: 'create' | 'delete'
+  readonly kind: 'create' | 'delete' | 'quarantine'
   readonly origin: Origin
   /** JSON-safe. */
   readonly data: unknown
 }
 
-export type PlannedEntry<Change extends ChangeEntry> = CreateEntry | DeleteEntry | Change
+export type PlannedEntry<Change extends ChangeEntry> = Exclude<LogEntry, ChangeEntry> | Change
 
 type Refusal = Extract<AppendOutcome, { kind: 'refused' }>['code']
 
@@ -68,6 +73,10 @@ export class AppendPlan<Change extends ChangeEntry = ChangeEntry> {
   readonly changes: { readonly seq: Seq; readonly entry: Change }[] = []
   readonly events: PlannedEvent[] = []
   readonly objects: { readonly block: BlockId; readonly row: ObjectRow }[] = []
+  readonly quarantined: QuarantineRow[] = []
+  readonly suspended: SuspensionRow[] = []
+  /** Rows that move to the end of the log. */
+  readonly released: { readonly block: BlockId; readonly hash: ChangeHash; readonly from: Seq; readonly to: Seq }[] = []
   /** Every block that an entry looked at, by id; a block that nothing changed is written back as it was. */
   readonly blocks = new Map<BlockId, PlannedBlock>()
   lastSeq: Seq
@@ -97,6 +106,8 @@ export class AppendPlan<Change extends ChangeEntry = ChangeEntry> {
     const allowed = this.#allowed(entry)
     if (entry.kind === 'create') return allowed ? this.#create(entry) : refused('grant-changed')
     if (entry.kind === 'delete') return allowed ? this.#delete(entry) : refused('grant-changed')
+    if (entry.kind === 'quarantine') return allowed ? this.#quarantine(entry) : refused('grant-changed')
+    if (entry.kind === 'release') return allowed ? this.#release(entry) : refused('grant-changed')
     const code = allowed ? this.#refuseChange(entry) : 'grant-changed'
     if (code === undefined) return this.#change(entry)
     this.#refusedActors.add(`${entry.block} ${entry.actor}`)
@@ -156,6 +167,46 @@ export class AppendPlan<Change extends ChangeEntry = ChangeEntry> {
     block.visibleSeq = seq
     this.events.push({ seq, block: block.id, kind: 'delete', origin: entry.origin, data: {} })
     return { kind: 'stored', seq, block: toRow(block) }
+  }
+
+  #quarantine(entry: QuarantineEntry): AppendOutcome {
+    const block = this.#block(entry.block)
+    if (block === undefined || block.deletedSeq > 0) return refused('block-deleted')
+    const seq = this.#nextSeq()
+    block.visibleSeq = seq
+    const fresh = entry.changes.filter(({ hash }) => !this.#isQuarantined(block.id, hash))
+    for (const change of fresh) {
+      block.heads.delete(change.hash)
+      this.quarantined.push({ ...change, block: block.id, eventSeq: seq, atMs: entry.atMs })
+    }
+    block.changes -= fresh.length
+    for (const { peer, reason } of entry.suspend) this.suspended.push({ peer, reason, atMs: entry.atMs })
+    const data = { hashes: fresh.map(({ hash }) => hash) }
+    this.events.push({ seq, block: block.id, kind: 'quarantine', origin: entry.origin, data })
+    return { kind: 'stored', seq }
+  }
+
+  /** `seq` of the outcome is that of the last row; the rows have consecutive ones. */
+  #release(entry: ReleaseEntry): AppendOutcome {
+    const block = this.#block(entry.block)
+    if (block === undefined || block.deletedSeq > 0) return refused('block-deleted')
+    for (const { hash, seq: from, deps } of entry.changes) {
+      if (!this.#isQuarantined(block.id, hash)) continue
+      const to = this.#nextSeq()
+      this.released.push({ block: block.id, hash, from, to })
+      for (const dep of deps) block.heads.delete(dep)
+      block.heads.add(hash)
+      block.changes += 1
+      block.visibleSeq = to
+    }
+    return { kind: 'stored', seq: this.lastSeq }
+  }
+
+  #isQuarantined(block: BlockId, hash: ChangeHash): boolean {
+    const isSame = (row: { readonly block: BlockId; readonly hash: ChangeHash }): boolean =>
+      row.block === block && row.hash === hash
+    if (this.released.some(isSame)) return false
+    return this.quarantined.some(isSame) || this.#tables.isQuarantined(block, hash)
   }
 
   #refuseChange(entry: Change): Refusal | undefined {

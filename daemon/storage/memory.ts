@@ -10,6 +10,7 @@ import { AppendPlan, toRow } from './append-plan.ts'
 import type { BackendInit } from './backend.ts'
 import type { DecisionTables } from './decision.ts'
 import { checkDecision } from './decision.ts'
+import { MemoryFindings } from './memory-findings.ts'
 import type {
   AppendOutcome,
   BlockId,
@@ -25,10 +26,13 @@ import type {
   LogQuery,
   ObjectRow,
   PeerRow,
+  QuarantineRow,
   RequestRow,
   Seq,
   Snapshot,
   Storage,
+  SuspensionRow,
+  VerifiedRow,
 } from './storage.ts'
 import { closedError, duplicateRow } from './storage-errors.ts'
 
@@ -56,6 +60,7 @@ class MemoryStorage implements Storage {
   readonly #peers = new Map<PeerId, PeerRow>()
   readonly #requests = new Map<string, RequestRow>()
   readonly #invites = new Map<string, InviteRow>()
+  readonly #found = new MemoryFindings()
   #seq: Seq = 0
   #isOpen = true
 
@@ -99,6 +104,11 @@ class MemoryStorage implements Storage {
         bytes: copyBytes(entry.bytes),
       })
       this.#stored(block).known.push({ hash, maxOp })
+    }
+    this.#found.write(plan)
+    for (const { from, to } of plan.released) {
+      const [moved] = this.#log.splice(firstAfter(this.#log, from - 1), 1)
+      if (moved !== undefined) this.#log.splice(firstAfter(this.#log, to), 0, { ...moved, seq: to })
     }
     this.#seq = plan.lastSeq
     return plan.outcomes
@@ -147,6 +157,33 @@ class MemoryStorage implements Storage {
     this.#check()
     const stored = this.#blocks.get(block)?.snapshot
     return stored === undefined ? undefined : copySnapshot(stored)
+  }
+
+  async quarantined(): Promise<readonly QuarantineRow[]> {
+    this.#check()
+    return this.#found.quarantined()
+  }
+
+  async suspensions(): Promise<readonly SuspensionRow[]> {
+    this.#check()
+    return this.#found.suspensions()
+  }
+
+  async verified(): Promise<readonly VerifiedRow[]> {
+    this.#check()
+    return this.#found.verified()
+  }
+
+  async putVerified({ block, seq, heads }: VerifiedRow & { readonly heads: readonly ChangeHash[] }): Promise<void> {
+    this.#check()
+    const stored = this.#stored(block)
+    this.#found.putVerified(block, seq)
+    if (stored.row.visibleSeq <= seq) stored.row = { ...stored.row, heads: [...heads] }
+  }
+
+  async unsuspend(peer: PeerId): Promise<void> {
+    this.#check()
+    this.#found.unsuspend(peer)
   }
 
   async peers(): Promise<readonly PeerRow[]> {
@@ -235,6 +272,7 @@ class MemoryStorage implements Storage {
       },
       block: (id) => this.#blocks.get(id)?.row,
       newestAt: (address) => this.#blocks.get(this.#newest.get(address) ?? 0)?.row,
+      isQuarantined: (block, hash) => this.#found.isQuarantined(block, hash),
     }
   }
 

@@ -4,13 +4,16 @@
  * copies the whole buffer behind it, and no part of a caller's memory is given away.
  */
 import type { ActorId, ChangeHash } from '../../protocol/ids.ts'
-import type { ChangeEntry, ChangeRow, CreateEntry, DeleteEntry, LogEntry, ObjectRow, Origin, Tip } from './storage.ts'
+import type { ChangeEntry, ChangeRow, CreateEntry, LogEntry, ObjectRow, Origin, Tip } from './storage.ts'
 
 /** A change with its binary columns ready to be stored. */
 export interface UnpackedChange extends ChangeEntry {
   readonly hashBytes: Uint8Array
   readonly actorBytes: Uint8Array
 }
+
+/** Few and small: they cross as they are. */
+type OtherEntry = Exclude<LogEntry, ChangeEntry>
 
 interface Author {
   readonly origin: Origin
@@ -21,7 +24,7 @@ interface Author {
 export interface PackedBatch {
   readonly count: number
   /** Index → entry, for the few that are not changes. */
-  readonly others: ReadonlyMap<number, CreateEntry | DeleteEntry>
+  readonly others: ReadonlyMap<number, OtherEntry>
   /** Index → objects, for changes that make some. */
   readonly objects: ReadonlyMap<number, readonly ObjectRow[]>
   readonly authors: readonly Author[]
@@ -34,7 +37,7 @@ const hashLength = 32
 const stride = 10
 
 export function packBatch(entries: readonly LogEntry[]): PackedBatch {
-  const others = new Map<number, CreateEntry | DeleteEntry>()
+  const others = new Map<number, OtherEntry>()
   const objects = new Map<number, readonly ObjectRow[]>()
   const authors: Author[] = []
   const bytes = Buffer.from(new ArrayBuffer(packedSize(entries)))
@@ -77,7 +80,7 @@ export function packBatch(entries: readonly LogEntry[]): PackedBatch {
 }
 
 /** The entries again. Binary fields are views of the packed buffer, which nobody else holds. */
-export function* unpackBatch(batch: PackedBatch): Generator<CreateEntry | DeleteEntry | UnpackedChange> {
+export function* unpackBatch(batch: PackedBatch): Generator<OtherEntry | UnpackedChange> {
   const take = taker(batch.bytes)
   const { numbers } = batch
   let field = 0

@@ -7,8 +7,15 @@ import { MooringError } from '../../protocol/errors.ts'
 import type { PeerId, ReplicaId } from '../../protocol/ids.ts'
 import type { PackedRows, StoredChange } from './sqlite-pack.ts'
 import { packRows, unpackHashes } from './sqlite-pack.ts'
-import type { BlockColumns, ClockColumns, InviteColumns, PeerColumns, RequestColumns } from './sqlite-rows.ts'
-import { blockRow, clockRow, inviteRow, peerRow, requestRow } from './sqlite-rows.ts'
+import type {
+  BlockColumns,
+  ClockColumns,
+  InviteColumns,
+  PeerColumns,
+  QuarantineColumns,
+  RequestColumns,
+} from './sqlite-rows.ts'
+import { blockRow, clockRow, inviteRow, peerRow, quarantineRow, requestRow } from './sqlite-rows.ts'
 import type { SummedSnapshot } from './sqlite-sum.ts'
 import { changeSum, snapshotSum } from './sqlite-sum.ts'
 import type {
@@ -22,9 +29,12 @@ import type {
   ObjectRow,
   Origin,
   PeerRow,
+  QuarantineRow,
   RequestRow,
   Seq,
   Snapshot,
+  SuspensionRow,
+  VerifiedRow,
 } from './storage.ts'
 
 /** A row that was found damaged, for the log. */
@@ -124,6 +134,18 @@ export class Reader {
     return { block, seq, changes, heads: unpackHashes(heads), bytes: new Uint8Array(bytes) }
   }
 
+  quarantined(): QuarantineRow[] {
+    return (this.#sql.quarantined.all() as QuarantineColumns[]).map(quarantineRow)
+  }
+
+  suspensions(): SuspensionRow[] {
+    return this.#sql.suspensions.all() as SuspensionRow[]
+  }
+
+  verified(): VerifiedRow[] {
+    return this.#sql.verified.all() as VerifiedRow[]
+  }
+
   peers(): PeerRow[] {
     return this.#db.transaction(() => {
       const grants = Map.groupBy(this.#sql.grants.all() as { peer: string; text: string }[], ({ peer }) => peer)
@@ -185,6 +207,9 @@ function prepare(db: Database.Database) {
     blockLog: log('AND block = ?'),
     origin: db.prepare('SELECT peer, replica FROM replica WHERE id = ?'),
     snapshot: db.prepare('SELECT block, seq, changes, heads, sum, bytes FROM snapshot WHERE block = ?'),
+    quarantined: db.prepare('SELECT * FROM quarantine ORDER BY seq'),
+    suspensions: db.prepare('SELECT peer, reason, at_ms AS atMs FROM suspension ORDER BY peer'),
+    verified: db.prepare('SELECT block, seq FROM verified'),
     peers: db.prepare('SELECT * FROM peer ORDER BY peer'),
     grants: db.prepare('SELECT peer, text FROM grant_ ORDER BY peer, n'),
     requests: db.prepare('SELECT * FROM request ORDER BY n'),

@@ -3,7 +3,7 @@
  */
 
 import { unpackHashes } from './sqlite-pack.ts'
-import type { BlockRow, ClockRow, InviteRow, PeerRow, RequestRow } from './storage.ts'
+import type { BlockRow, ClockRow, InviteRow, PeerRow, QuarantineRow, RequestRow } from './storage.ts'
 
 export interface BlockColumns {
   readonly id: number
@@ -124,6 +124,32 @@ export const inviteRow = (row: InviteColumns): InviteRow => ({
   name: row.name ?? undefined,
   expiresAtMs: row.expires_at_ms,
   claimedBy: (row.claimed_by ?? undefined) as InviteRow['claimedBy'],
+})
+
+export interface QuarantineColumns {
+  readonly block: number
+  readonly hash: Buffer
+  readonly seq: number
+  readonly event_seq: number
+  readonly actor: Buffer
+  readonly actor_seq: number
+  readonly peer: string
+  readonly cause: Buffer
+  readonly reason: string
+  readonly at_ms: number
+}
+
+export const quarantineRow = (row: QuarantineColumns): QuarantineRow => ({
+  block: row.block,
+  hash: row.hash.toString('hex') as QuarantineRow['hash'],
+  seq: row.seq,
+  eventSeq: row.event_seq,
+  actor: row.actor.toString('hex') as QuarantineRow['actor'],
+  actorSeq: row.actor_seq,
+  peer: row.peer as QuarantineRow['peer'],
+  cause: row.cause.length === 0 ? undefined : (row.cause.toString('hex') as QuarantineRow['hash']),
+  reason: row.reason,
+  atMs: row.at_ms,
 })
 
 /** JSON text of a value; `undefined` has none of its own and becomes null. */

@@ -6,6 +6,7 @@
 import { join } from 'node:path'
 import type Database from 'better-sqlite3'
 import { MooringError } from '../../protocol/errors.ts'
+import type { ChangeHash, PeerId } from '../../protocol/ids.ts'
 import { PeerWriter } from './sqlite-decisions.ts'
 import { isFull } from './sqlite-errors.ts'
 import { migrate, readMigrations } from './sqlite-migrate.ts'
@@ -15,7 +16,7 @@ import { Reserve, reserveBytes } from './sqlite-reserve.ts'
 import type { StoreRole, ThreadReply } from './sqlite-thread.ts'
 import { createTransact } from './sqlite-transaction.ts'
 import { LogWriter } from './sqlite-writes.ts'
-import type { Decision, InviteRow, RequestRow, Snapshot } from './storage.ts'
+import type { Decision, InviteRow, RequestRow, Snapshot, VerifiedRow } from './storage.ts'
 
 export type StoreOps = ReturnType<typeof openStoreThread>
 
@@ -132,6 +133,10 @@ function createOps(
   return {
     append: ordinary((batch: PackedBatch) => logWriter.append(batch)),
     putSnapshot: ordinary((snapshot: Snapshot) => logWriter.putSnapshot(snapshot)),
+    putVerified: ordinary((verified: VerifiedRow & { readonly heads: readonly ChangeHash[] }) =>
+      logWriter.putVerified(verified),
+    ),
+    unsuspend: ordinary((peer: PeerId) => logWriter.unsuspend(peer)),
     putRequest: ordinary((request: RequestRow) => peerWriter.putRequest(request)),
     putInvite: ordinary((invite: InviteRow) => peerWriter.putInvite(invite)),
     decide: (decision: Decision, isUrgent: boolean) =>

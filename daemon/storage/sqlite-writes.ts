@@ -5,16 +5,16 @@
 import { randomBytes } from 'node:crypto'
 import type Database from 'better-sqlite3'
 import { MooringError } from '../../protocol/errors.ts'
-import type { BlockAddress, PeerId } from '../../protocol/ids.ts'
+import type { BlockAddress, ChangeHash, PeerId } from '../../protocol/ids.ts'
 import type { AppendTables, PlannedBlock } from './append-plan.ts'
 import { AppendPlan, toRow } from './append-plan.ts'
-import type { PackedBatch, UnpackedChange } from './sqlite-pack.ts'
+import type { PackedBatch, StoredChange, UnpackedChange } from './sqlite-pack.ts'
 import { packHashes, unpackBatch } from './sqlite-pack.ts'
 import type { BlockColumns } from './sqlite-rows.ts'
 import { blockRow, json } from './sqlite-rows.ts'
 import { changeSum, snapshotSum } from './sqlite-sum.ts'
 import type { Transact } from './sqlite-transaction.ts'
-import type { AppendOutcome, BlockId, BlockRow, Epoch, Origin, Seq, Snapshot } from './storage.ts'
+import type { AppendOutcome, BlockId, BlockRow, Epoch, Origin, Seq, Snapshot, VerifiedRow } from './storage.ts'
 
 /** A stored change is only its seq: a number crosses threads far cheaper than an object. */
 export type PackedOutcome = Seq | AppendOutcome
@@ -56,6 +56,20 @@ export class LogWriter {
     return plan.outcomes.map((outcome) =>
       outcome.kind === 'stored' && outcome.block === undefined ? outcome.seq : outcome,
     )
+  }
+
+  /** The cached row of the block has other heads now: it is read again when it is needed. */
+  putVerified({ block, seq, heads }: VerifiedRow & { readonly heads: readonly ChangeHash[] }): void {
+    this.#transact(() => {
+      if (this.#block(block) === undefined) throw new MooringError('block-not-found')
+      this.#sql.putVerified.run(block, seq)
+      this.#sql.putHeads.run(packHashes(heads), block, seq)
+    })
+    this.#blocks.delete(block)
+  }
+
+  unsuspend(peer: PeerId): void {
+    this.#transact(() => this.#sql.unsuspend.run(peer))
   }
 
   putSnapshot({ block, seq, changes, heads, bytes }: Snapshot): void {
@@ -102,6 +116,23 @@ export class LogWriter {
       })
       sql.insertChange.run(seq, block, hashBytes, maxOp, actorBytes, actorSeq, entry.ops, originId, sum, bytes)
     }
+    this.#writeQuarantine(plan)
+  }
+
+  #writeQuarantine(plan: AppendPlan<UnpackedChange>): void {
+    const sql = this.#sql
+    for (const { block, hash, seq, eventSeq, actor, actorSeq, peer, cause, reason, atMs } of plan.quarantined) {
+      const names = [block, Buffer.from(hash, 'hex'), seq, eventSeq, Buffer.from(actor, 'hex'), actorSeq, peer]
+      sql.insertQuarantine.run(...names, Buffer.from(cause ?? '', 'hex'), reason, atMs)
+    }
+    for (const { peer, reason, atMs } of plan.suspended) sql.suspend.run(peer, reason, atMs)
+    for (const { block, hash, from, to } of plan.released) {
+      const row = sql.change.get(from, block) as StoredChange | undefined
+      if (row === undefined) throw new MooringError('database-corrupt', { detail: `row ${from} is missing` })
+      const sum = changeSum({ ...row, seq: to })
+      sql.moveChange.run(to, sum, from)
+      sql.deleteQuarantine.run(block, Buffer.from(hash, 'hex'))
+    }
   }
 
   #writeBlock(block: PlannedBlock): void {
@@ -140,6 +171,7 @@ export class LogWriter {
       approvedVersion: (peer) => this.#sql.approvedVersion.get(peer) as number | undefined,
       block: (id) => this.#block(id),
       newestAt: (address) => this.#newestAt(address),
+      isQuarantined: (block, hash) => this.#sql.isQuarantined.get(block, Buffer.from(hash, 'hex')) !== undefined,
     }
   }
 
@@ -205,6 +237,22 @@ function prepare(db: Database.Database) {
     ),
     origin: db.prepare('SELECT id FROM replica WHERE peer = ? AND replica = ?').pluck(),
     insertOrigin: db.prepare('INSERT INTO replica (peer, replica) VALUES (?, ?) RETURNING id').pluck(),
+    isQuarantined: db.prepare('SELECT 1 FROM quarantine WHERE block = ? AND hash = ?').pluck(),
+    insertQuarantine: db.prepare(
+      `INSERT INTO quarantine (block, hash, seq, event_seq, actor, actor_seq, peer, cause, reason, at_ms)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    ),
+    deleteQuarantine: db.prepare('DELETE FROM quarantine WHERE block = ? AND hash = ?'),
+    change: db.prepare(
+      `SELECT seq, block, hash, max_op, actor, actor_seq, origin, sum, bytes FROM change WHERE seq = ? AND block = ?`,
+    ),
+    moveChange: db.prepare('UPDATE change SET seq = ?, sum = ? WHERE seq = ?'),
+    suspend: db.prepare('INSERT INTO suspension (peer, reason, at_ms) VALUES (?, ?, ?) ON CONFLICT (peer) DO NOTHING'),
+    unsuspend: db.prepare('DELETE FROM suspension WHERE peer = ?'),
+    putVerified: db.prepare(
+      'INSERT INTO verified (block, seq) VALUES (?, ?) ON CONFLICT (block) DO UPDATE SET seq = max(seq, excluded.seq)',
+    ),
+    putHeads: db.prepare('UPDATE block SET heads = ? WHERE id = ? AND visible_seq <= ?'),
     snapshotSeq: db.prepare('SELECT seq FROM snapshot WHERE block = ?').pluck(),
     putSnapshot: db.prepare(
       `INSERT INTO snapshot (block, seq, changes, heads, sum, bytes) VALUES (?, ?, ?, ?, ?, ?)

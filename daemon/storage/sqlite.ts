@@ -4,7 +4,7 @@
  * starts after the commit; and after a failure nothing is promised any more.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { ChangeHash } from '../../protocol/ids.ts'
+import type { ChangeHash, PeerId } from '../../protocol/ids.ts'
 import type { BackendInit } from './backend.ts'
 import { migrationsDir } from './sqlite-migrate-dir.ts'
 import type { DurabilitySettings } from './sqlite-open.ts'
@@ -26,10 +26,13 @@ import type {
   LogPage,
   LogQuery,
   PeerRow,
+  QuarantineRow,
   RequestRow,
   Seq,
   Snapshot,
   Storage,
+  SuspensionRow,
+  VerifiedRow,
 } from './storage.ts'
 import { closedError, storageFailed } from './storage-errors.ts'
 
@@ -128,6 +131,26 @@ export class SqliteStorage implements Storage {
 
   snapshot(block: BlockId): Promise<Snapshot | undefined> {
     return this.#read('snapshot', [block])
+  }
+
+  quarantined(): Promise<readonly QuarantineRow[]> {
+    return this.#read('quarantined', [])
+  }
+
+  suspensions(): Promise<readonly SuspensionRow[]> {
+    return this.#read('suspensions', [])
+  }
+
+  verified(): Promise<readonly VerifiedRow[]> {
+    return this.#read('verified', [])
+  }
+
+  putVerified(verified: VerifiedRow & { readonly heads: readonly ChangeHash[] }): Promise<void> {
+    return this.#write('putVerified', [verified])
+  }
+
+  unsuspend(peer: PeerId): Promise<void> {
+    return this.#write('unsuspend', [peer])
   }
 
   peers(): Promise<readonly PeerRow[]> {

@@ -13,6 +13,9 @@
  * - After `close` was called, every other call rejects with `daemon-stopping`.
  */
 import type { ActorId, BlockAddress, ChangeHash, Label, PeerId, ReplicaId, Scope } from '../../protocol/ids.ts'
+import type { AppendOutcome, LogEntry, QuarantineRow, SuspensionRow, VerifiedRow } from './log-entries.ts'
+
+export type * from './log-entries.ts'
 
 /** Position in the log: 1, 2, 3 … over all blocks; 0 is before the first row. */
 export type Seq = number
@@ -78,65 +81,11 @@ export interface BlockRow {
   readonly ops: number
   /** Operation counters that changes left out: loading a document reserves memory for each. */
   readonly gaps: number
-  /** Changes in the log, the frozen initial one not counted. */
+  /** Changes in the log, without those in quarantine and the frozen initial one. */
   readonly changes: number
   /** Hashes that no other change depends on. */
   readonly heads: readonly ChangeHash[]
 }
-
-/** A log entry as it is handed in. `grantVersion` is the version that its checks were made under. */
-export type LogEntry = CreateEntry | ChangeEntry | DeleteEntry
-
-interface EntryBase {
-  readonly origin: Origin
-  readonly grantVersion: number
-}
-
-export interface CreateEntry extends EntryBase {
-  readonly kind: 'create'
-  readonly scope: Scope
-  readonly label: Label
-  readonly schema: string
-  readonly meta: BlockMeta
-  readonly atMs: number
-  /** The schema's frozen initial change: enters the clock, heads and objects, never the log. */
-  readonly initial: ClockRow & { readonly objects: readonly ObjectRow[]; readonly ops: number }
-}
-
-export interface ChangeEntry extends EntryBase {
-  readonly kind: 'change'
-  readonly block: BlockId
-  readonly hash: ChangeHash
-  readonly actor: ActorId
-  readonly actorSeq: number
-  readonly maxOp: number
-  readonly ops: number
-  /** Counters between what it builds on and its first operation. */
-  readonly gap: number
-  readonly deps: readonly ChangeHash[]
-  readonly objects: readonly ObjectRow[]
-  /** The raw chunk, byte for byte as it was checked. May be a view of a larger buffer. */
-  readonly bytes: Uint8Array
-  /** Present when this change is the last of its actor in its frame. */
-  readonly tip?: Tip
-}
-
-export interface DeleteEntry extends EntryBase {
-  readonly kind: 'delete'
-  readonly block: BlockId
-}
-
-/**
- * What became of one entry. `existing`: the address already held a live block of this schema; nothing was written.
- * `refused`: `grant-changed` (the peer's grant version moved on or the peer is no longer approved), `address-taken`
- * (another schema), `block-deleted` (the block is unknown or deleted). A refused change also refuses the later changes
- * of that actor and block in the same call, and whatever depends on it there (`missing-deps`): a log never has a hole.
- * A change that is refused for a reason of its own says that reason. `block` is there for creations and deletions.
- */
-export type AppendOutcome =
-  | { readonly kind: 'stored'; readonly seq: Seq; readonly block?: BlockRow }
-  | { readonly kind: 'existing'; readonly block: BlockRow }
-  | { readonly kind: 'refused'; readonly code: 'grant-changed' | 'address-taken' | 'block-deleted' | 'missing-deps' }
 
 /**
  * A change as it stands in the log. The row was compared with a checksum over all its columns when it was read.
@@ -284,6 +233,13 @@ export interface Storage {
   readLog(query: LogQuery): Promise<LogPage>
   /** Replaces the block's snapshot unless the stored one is newer. @throws `block-not-found` */
   putSnapshot(snapshot: Snapshot): Promise<void>
+  quarantined(): Promise<readonly QuarantineRow[]>
+  suspensions(): Promise<readonly SuspensionRow[]>
+  verified(): Promise<readonly VerifiedRow[]>
+  /** Moves a block's verified position on, never back; `heads` replace the block's if it has no newer row. */
+  putVerified(verified: VerifiedRow & { readonly heads: readonly ChangeHash[] }): Promise<void>
+  /** Ends a suspension; nothing happens when there is none. */
+  unsuspend(peer: PeerId): Promise<void>
   /** @throws `database-corrupt` when the stored bytes are damaged */
   snapshot(block: BlockId): Promise<Snapshot | undefined>
 

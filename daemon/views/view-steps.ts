@@ -19,8 +19,16 @@ export interface ViewSteps {
     }
     answer: undefined
   }
-  /** Applies one slice of the log; the document is then at `seq`. */
-  apply: { ask: { readonly block: BlockId } & LogSlice; answer: undefined }
+  /**
+   * Applies one slice of the log and compares what the engine then hands out with what was applied; the document is then
+   * at `seq`. With a limit, what goes above it counts as failure.
+   */
+  apply: { ask: { readonly block: BlockId; readonly limit?: SliceLimit } & LogSlice; answer: undefined }
+  /** Which of the changes build on one of `hashes`, or on another one found here. */
+  dependants: {
+    ask: { readonly block: BlockId; readonly hashes: readonly ChangeHash[] } & Omit<LogSlice, 'seq'>
+    answer: { readonly found: readonly { readonly index: number; readonly cause: ChangeHash }[] }
+  }
   render: {
     ask: { readonly block: BlockId; readonly schema: string }
     answer: { readonly text: string; readonly heads: readonly ChangeHash[] }
@@ -30,6 +38,14 @@ export interface ViewSteps {
     ask: { readonly block: BlockId }
     answer: { readonly bytes: Uint8Array; readonly heads: readonly ChangeHash[]; readonly changes: number }
   }
+}
+
+/** What one slice may cost. */
+export interface SliceLimit {
+  /** Processor time of the thread in milliseconds. */
+  readonly cpuMs: number
+  /** By how much the memory of the worker may grow. */
+  readonly growthBytes: number
 }
 
 /** Changes laid end to end in a buffer of their own. */

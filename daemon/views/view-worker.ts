@@ -6,7 +6,9 @@
 import { parentPort } from 'node:worker_threads'
 import * as Automerge from '@automerge/automerge'
 import type { ChangeHash } from '../../protocol/ids.ts'
+import { readChange } from '../../protocol/sync/change-structure.ts'
 import type { BlockId, Seq } from '../storage/storage.ts'
+import { compareEncoding } from './re-encoding.ts'
 import { render } from './render.ts'
 import type { StepMessage, StepName, StepReply, ViewSteps } from './view-steps.ts'
 
@@ -42,9 +44,11 @@ const headsOf = (document: Document): ChangeHash[] => engineOf(document).getHead
 
 function apply(document: Document, changes: Uint8Array[]): void {
   const engine = engineOf(document)
+  const before = engine.getHeads()
   engine.applyChanges(changes)
   // Changes whose dependencies are missing are queued without a word: the document would lack them.
   if (engine.getMissingDeps().length > 0) throw new Error('changes that others depend on are missing')
+  compareEncoding(changes, engine.getChanges(before))
 }
 
 const answers: Answers = {
@@ -67,16 +71,30 @@ const answers: Answers = {
     if (from === 'change') apply(document, [bytes])
   },
 
-  apply({ block, seq, bytes, lengths }) {
+  apply({ block, seq, bytes, lengths, limit }) {
     const entry = documentOf(block)
-    const changes: Uint8Array[] = []
-    let at = 0
-    for (const length of lengths) {
-      changes.push(bytes.subarray(at, at + length))
-      at += length
+    const before = { cpuMs: cpuMs(), bytes: memoryBytes() }
+    apply(entry.document, split(bytes, lengths))
+    if (limit !== undefined && cpuMs() - before.cpuMs > limit.cpuMs) {
+      throw new Error(`limit: more than ${limit.cpuMs} ms of processor time`)
     }
-    apply(entry.document, changes)
+    if (limit !== undefined && memoryBytes() - before.bytes > limit.growthBytes) {
+      throw new Error(`limit: more than ${limit.growthBytes} bytes of memory`)
+    }
     entry.seq = seq
+  },
+
+  dependants({ hashes, bytes, lengths }) {
+    const causes = new Map(hashes.map((hash) => [hash, hash]))
+    const found: { index: number; cause: ChangeHash }[] = []
+    for (const [index, change] of split(bytes, lengths).entries()) {
+      const facts = factsOf(change)
+      const dep = facts?.deps.find((each) => causes.has(each))
+      if (facts === undefined || dep === undefined) continue
+      found.push({ index, cause: causes.get(dep) ?? dep })
+      causes.set(facts.hash, facts.hash)
+    }
+    return { found }
   },
 
   render({ block, schema }) {
@@ -102,6 +120,34 @@ const answers: Answers = {
   },
 }
 
+function split(bytes: Uint8Array, lengths: Uint32Array): Uint8Array[] {
+  let at = 0
+  return Array.from(lengths, (length) => {
+    at += length
+    return bytes.subarray(at - length, at)
+  })
+}
+
+/** Undefined for what cannot be read: it builds on nothing that is known, and fails by itself. */
+function factsOf(change: Uint8Array): { readonly hash: ChangeHash; readonly deps: readonly ChangeHash[] } | undefined {
+  try {
+    return readChange(change)
+  } catch {
+    return undefined
+  }
+}
+
+/** Processor time of this thread: a busy machine must not make a change look expensive. */
+function cpuMs(): number {
+  const { user, system } = process.threadCpuUsage()
+  return (user + system) / 1_000
+}
+
+function memoryBytes(): number {
+  const { heapTotal, external } = process.memoryUsage()
+  return heapTotal + external
+}
+
 function answer<Name extends StepName>(message: { step: Name } & ViewSteps[Name]['ask']): ViewSteps[Name]['answer'] {
   return answers[message.step](message)
 }
@@ -109,8 +155,7 @@ function answer<Name extends StepName>(message: { step: Name } & ViewSteps[Name]
 function run(message: StepMessage): StepReply {
   try {
     const value = answer(message)
-    const { heapTotal, external } = process.memoryUsage()
-    return { kind: 'done', answer: value, memoryBytes: heapTotal + external }
+    return { kind: 'done', answer: value, memoryBytes: memoryBytes() }
   } catch (error) {
     return { kind: 'failed', detail: detailOf(error), isBroken: isTrap(error) || !canDrop(message.block) }
   }

@@ -9,7 +9,10 @@ import type { Clock } from '../../protocol/rpc/clock.ts'
 import { schemaNamed } from '../../protocol/schemas/index.ts'
 import type { Logger } from '../log.ts'
 import type { BlockId, BlockRow, Seq, Snapshot, Storage } from '../storage/storage.ts'
+import { FailingBlocks } from './failing-blocks.ts'
+import { isolate, type Verdict } from './isolate.ts'
 import { logSlices } from './log-slices.ts'
+import type { SliceLimit } from './view-steps.ts'
 import { ViewFault, ViewThread } from './view-thread.ts'
 
 export interface ViewsInit {
@@ -25,6 +28,8 @@ export interface ViewsInit {
   readonly jobTimeoutMs?: number
   /** Ceiling of the worker's JavaScript heap in MiB; a worker whose memory is above it after a job is replaced. @default 1_024 */
   readonly memoryMb?: number
+  /** What a slice may cost before its changes are looked at one by one. @default 2 s of processor time, 512 MiB */
+  readonly sliceLimit?: SliceLimit
   /** Entry of the worker thread. @default `view-worker` beside this file */
   readonly entry?: URL
 }
@@ -36,18 +41,29 @@ export interface Rendering {
   readonly heads: readonly ChangeHash[]
 }
 
+export interface VerifyOptions {
+  /** Verified up to here. */
+  readonly after: Seq
+  readonly until: Seq
+  /** In quarantine. */
+  readonly aside: readonly ChangeHash[]
+}
+
+export type { Verdict } from './isolate.ts'
+
 interface Job {
   readonly block: BlockRow
   readonly run: (thread: ViewThread) => Promise<void>
+  /** Instead of `run`, with workers of its own. */
+  readonly runAlone?: () => Promise<void>
   readonly reject: (error: unknown) => void
 }
 
+/** A single change of an allowed size takes a fraction of either on the largest block. */
+const defaultSliceLimit: SliceLimit = { cpuMs: 2_000, growthBytes: 512 * 1024 * 1024 }
 /** More are waiting than anyone will wait for. */
 const maxWaiting = 256
 const bytesPerMb = 1024 * 1024
-/** A block that failed alone will most likely fail again; its next try may cost everyone else a whole deadline. */
-const retryMs = 60_000
-const maxFailing = 1_024
 /** The worker is compiled along with this file: both are `.ts`, or both are `.js`. */
 const defaultEntry = new URL(`./view-worker${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url)
 
@@ -57,12 +73,14 @@ export class Views {
   readonly #read: ViewsInit['read']
   readonly #idleMs: number
   readonly #memoryMb: number
+  readonly #sliceLimit: SliceLimit
   readonly #startThread: () => ViewThread
   readonly #waiting: Job[] = []
   /** Renderings under way, by block and position. */
   readonly #renderings = new Map<string, Promise<Rendering>>()
-  /** Blocks that failed alone in a fresh worker, and when they may be tried again. Oldest first. */
-  readonly #failing = new Map<BlockId, number>()
+  readonly #failing: FailingBlocks
+  /** Blocks whose document in the worker holds what is set aside by now. */
+  readonly #outdated = new Set<BlockId>()
   #thread: ViewThread | undefined
   #ending: Promise<void> = Promise.resolve()
   #working: Promise<void> | undefined
@@ -72,10 +90,12 @@ export class Views {
   constructor(init: ViewsInit) {
     const { clock, log, read, idleMs = 30_000, jobTimeoutMs = 30_000, memoryMb = 1_024, entry = defaultEntry } = init
     this.#clock = clock
+    this.#failing = new FailingBlocks(clock)
     this.#log = log
     this.#read = read
     this.#idleMs = idleMs
     this.#memoryMb = memoryMb
+    this.#sliceLimit = init.sliceLimit ?? defaultSliceLimit
     this.#startThread = () => new ViewThread({ clock, entry, stepTimeoutMs: jobTimeoutMs, memoryMb })
   }
 
@@ -104,14 +124,54 @@ export class Views {
    *
    * @throws `view-failed`, `unknown-schema`, `daemon-stopping`, and what reading throws
    */
-  async snapshot(block: BlockRow, untilSeq: Seq): Promise<Snapshot> {
+  snapshot(block: BlockRow, untilSeq: Seq): Promise<Snapshot> {
+    return this.#snapshot(block, untilSeq)
+  }
+
+  async #snapshot(block: BlockRow, untilSeq: Seq, limit?: SliceLimit): Promise<Snapshot> {
     schemaNamed(block.schema)
     return this.#enqueue(block, async (thread) => {
-      const seq = await this.#materialise(thread, block, untilSeq)
+      const seq = await this.#materialise(thread, block, untilSeq, limit)
       const { bytes, heads, changes } = await thread.ask('snapshot', { block: block.id })
       // As in the block's row, the first change of the schema is not counted.
       return { block: block.id, seq, changes: changes - 1, heads, bytes }
     })
+  }
+
+  /**
+   * The block up to `until` as a document that was saved and loaded again, less the changes that it cannot be made with.
+   * Looks for those only when making it fails.
+   *
+   * @throws `view-failed` when nobody can be blamed, `unknown-schema`, `daemon-stopping`, and what reading throws
+   */
+  async verify(block: BlockRow, { after, until, aside }: VerifyOptions): Promise<Verdict> {
+    const { initial } = schemaNamed(block.schema)
+    try {
+      const snapshot = await this.#snapshot(block, until, this.#sliceLimit)
+      return { snapshot, findings: [] }
+    } catch (error) {
+      if (!(error instanceof MooringError && error.code === 'view-failed')) throw error
+    }
+    const verdict = await this.#enqueueAlone(block, () =>
+      isolate({
+        block: block.id,
+        initial: initial.bytes,
+        after,
+        until,
+        aside,
+        limit: this.#sliceLimit,
+        read: this.#read,
+        fresh: () => this.#freshThread(),
+      }),
+    )
+    this.#failing.delete(block.id)
+    return verdict
+  }
+
+  /** What was made of a block holds for it no more: changes were set aside. It may be tried again at once. */
+  forget(block: BlockId): void {
+    this.#outdated.add(block)
+    this.#failing.delete(block)
   }
 
   /** Fails what is under way and what waits with `daemon-stopping`; resolves when no thread is left. Idempotent. */
@@ -124,8 +184,9 @@ export class Views {
   }
 
   /** Brings the worker's document of the block to `until`; answers where it then is. */
-  async #materialise(thread: ViewThread, block: BlockRow, until: Seq): Promise<Seq> {
+  async #materialise(thread: ViewThread, block: BlockRow, until: Seq, limit?: SliceLimit): Promise<Seq> {
     let { seq } = await thread.ask('hold', { block: block.id })
+    if (this.#outdated.delete(block.id)) seq = undefined
     // A held document is never older than the stored snapshot, which was made of it: rows that were folded into a
     // snapshot and removed are not missed by reading on from here.
     if (seq === undefined) {
@@ -137,18 +198,27 @@ export class Views {
       await thread.ask('begin', { block: block.id, seq, from, bytes }, [bytes.buffer])
     }
     for await (const slice of logSlices((query) => this.#read.readLog(query), { block: block.id, after: seq, until })) {
-      await thread.ask('apply', { block: block.id, ...slice }, [slice.bytes.buffer, slice.lengths.buffer])
+      const ask = { block: block.id, ...slice, ...(limit === undefined ? {} : { limit }) }
+      await thread.ask('apply', ask, [slice.bytes.buffer, slice.lengths.buffer])
     }
     return Math.max(seq, until)
   }
 
   #enqueue<Result>(block: BlockRow, work: (thread: ViewThread) => Promise<Result>): Promise<Result> {
+    return this.#push((resolve) => ({ block, run: async (thread) => resolve(await work(thread)) }))
+  }
+
+  #enqueueAlone<Result>(block: BlockRow, work: () => Promise<Result>): Promise<Result> {
+    return this.#push((resolve) => ({ block, run: async () => {}, runAlone: async () => resolve(await work()) }))
+  }
+
+  #push<Result>(jobOf: (resolve: (result: Result) => void) => Omit<Job, 'reject'>): Promise<Result> {
     if (this.#isStopped) return Promise.reject(new MooringError('daemon-stopping'))
     if (this.#waiting.length >= maxWaiting) {
       return Promise.reject(new MooringError('view-failed', { detail: 'queue full' }))
     }
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ block, run: async (thread) => resolve(await work(thread)), reject })
+      this.#waiting.push({ ...jobOf(resolve), reject })
       this.#working ??= this.#work()
     })
   }
@@ -158,7 +228,7 @@ export class Views {
     this.#cancelIdle?.()
     for (let job = this.#waiting.shift(); job !== undefined; job = this.#waiting.shift()) {
       try {
-        await this.#attempt(job)
+        await (job.runAlone === undefined ? this.#attempt(job) : this.#attemptAlone(job.block, job.runAlone))
       } catch (error) {
         job.reject(this.#isStopped ? new MooringError('daemon-stopping') : error)
       }
@@ -169,8 +239,7 @@ export class Views {
 
   /** A worker that served others may fail for what they left in it; only alone in a fresh one is it the block's own. */
   async #attempt(job: Job): Promise<void> {
-    const retryAfterMs = (this.#failing.get(job.block.id) ?? 0) - this.#clock.monotonicMs()
-    if (retryAfterMs > 0) throw new MooringError('view-failed', { detail: 'the last try failed', retryAfterMs })
+    this.#failing.check(job.block.id)
     for (;;) {
       // The memory of an ended worker must be back before the next one takes its own.
       await this.#ending
@@ -192,20 +261,36 @@ export class Views {
           'a view could not be made',
         )
         if (isOwnFault) {
-          this.#noteFailing(job.block.id)
+          this.#failing.add(job.block.id)
           throw new MooringError('view-failed', { detail: error.message, cause: error })
         }
       }
     }
   }
 
-  #noteFailing(block: BlockId): void {
-    this.#failing.delete(block)
-    for (const oldest of this.#failing.keys()) {
-      if (this.#failing.size < maxFailing) break
-      this.#failing.delete(oldest)
+  async #attemptAlone(block: BlockRow, run: () => Promise<void>): Promise<void> {
+    try {
+      await run()
+    } catch (error) {
+      if (!(error instanceof ViewFault) || this.#isStopped) throw error
+      this.#log.warn(
+        { block: block.address, fault: error.kind, detail: error.message },
+        'a block could not be verified',
+      )
+      throw new MooringError('view-failed', { detail: error.message, cause: error })
+    } finally {
+      this.#endThread()
     }
-    this.#failing.set(block, this.#clock.monotonicMs() + retryMs)
+  }
+
+  async #freshThread(): Promise<ViewThread> {
+    this.#endThread()
+    // The memory of an ended worker must be back before the next one takes its own.
+    await this.#ending
+    if (this.#isStopped) throw new MooringError('daemon-stopping')
+    const thread = this.#currentThread()
+    thread.jobs++
+    return thread
   }
 
   #currentThread(): ViewThread {

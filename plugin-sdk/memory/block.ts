@@ -238,6 +238,11 @@ export class Block<Name extends SchemaName = SchemaName> {
     this.#unsettled.unshift(...missing.map(({ bytes, facts }, index) => localChange(bytes, facts, place(index))))
   }
 
+  /** Whether the document has a change. */
+  holds(hash: ChangeHash): boolean {
+    return A.hasHeads(this.value, [hash])
+  }
+
   /** Begins again from the schema's initial change: the address holds another generation now. */
   reset(): LocalChange[] {
     const aside = this.#unsettled

@@ -151,6 +151,12 @@ export class Replica {
     this.#entries.free()
   }
 
+  /** What builds on it from here on is refused, and comes back to its author; who could not take it has lost nothing. */
+  #quarantined({ address, loaded }: Entry, hash: ChangeHash): void {
+    this.#init.log.warn({ address, hash }, 'the daemon set a change of a block aside')
+    if (loaded?.block.holds(hash)) loaded.handle.setState('denied', 'the daemon set a change of this block aside')
+  }
+
   /** A block is asked for by address; `create` also tells the handle of one that exists. */
   #create(session: DiallerSession, entry: Entry): void {
     const { scope, label } = parseAddress(entry.address)
@@ -223,7 +229,7 @@ export class Replica {
         this.#gone(effect.frame)
         break
       case 'quarantined':
-        this.#mustFind(effect.frame.handle).loaded?.handle.setState('denied', 'a change of this block was set aside')
+        this.#quarantined(this.#mustFind(effect.frame.handle), effect.frame.hash)
         break
       case 'synced':
         this.#cursor = effect.cursor

@@ -1,8 +1,9 @@
 /** What the command line asks of the daemon, over a local socket that only the operator can open. */
 import { z } from 'zod'
-import { type Client, defineOp, defineProtocol, defineStream } from '../define.ts'
+import { bytes, type Client, defineOp, defineProtocol, defineStream } from '../define.ts'
+import { limits } from '../limits.ts'
 import { grantText, manifestSchema, pluginName } from '../manifest.ts'
-import { address, blockSummary, count, peerId, renderedBlock } from '../shapes.ts'
+import { address, blockSummary, changeHash, count, peerId, renderedBlock } from '../shapes.ts'
 
 const words = z.string().max(64)
 const multiaddrs = z.array(z.string().max(256))
@@ -33,10 +34,29 @@ const peerCard = z.strictObject({
   state: z.enum(['approved', 'denied', 'revoked']),
   grants: z.array(grantText),
   grantVersion: count,
+  /** Why it may not write at present; absent when it may. */
+  suspended: z.string().optional(),
   /** Welcomed connections at this moment. */
   sessions: z.array(z.strictObject({ from: z.string().max(256), sinceMs: count, version: z.string().max(32) })),
   decidedAtMs: count,
 })
+
+const quarantinedChange = z.strictObject({
+  hash: changeHash,
+  address,
+  /** Position in the log; the list goes on after it. */
+  seq: count,
+  peer: peerId,
+  /** What the peer is known by; empty for one that nobody decided about. */
+  name: z.string().max(64),
+  reason: z.string(),
+  /** The change in quarantine that it builds on; absent for one that fails by itself. */
+  cause: changeHash.optional(),
+  atMs: count,
+})
+
+/** A change by its hash, or by enough of its beginning. */
+const hashPrefix = z.string().regex(/^[0-9a-f]{8,64}$/, 'the hash of a change, or at least 8 of its digits')
 
 /** A peer by its name, its whole id, or the words of its key. */
 const who = z.string().min(1).max(128)
@@ -70,6 +90,9 @@ export const controlProtocol = defineProtocol({
         requests: count,
         blocks: count,
         changes: count,
+        /** Changes in quarantine, and plugins that may not write because of one. */
+        quarantined: count,
+        suspended: count,
       }),
       needs: null,
       errors: [],
@@ -158,6 +181,13 @@ export const controlProtocol = defineProtocol({
       needs: null,
       errors: ['peer-not-found', 'wrong-state', 'grant-not-requested', 'storage-failed', 'storage-full'],
     }),
+    'peer.release': defineOp({
+      summary: 'Lets a plugin write again that was suspended for a change that was set aside.',
+      input: z.strictObject({ who }),
+      output: peerCard,
+      needs: null,
+      errors: ['peer-not-found', 'wrong-state', 'storage-failed', 'storage-full'],
+    }),
     'peer.wait': defineOp({
       summary: 'Answers once the named plugin is welcomed.',
       input: z.strictObject({ who }),
@@ -196,6 +226,27 @@ export const controlProtocol = defineProtocol({
       needs: null,
       errors: ['block-not-found', 'view-failed'],
     }),
+    'quarantine.list': defineOp({
+      summary: 'Changes that are kept and applied nowhere, in log order.',
+      input: z.strictObject({ after: count.default(0), limit: z.int().min(1).max(200).default(200) }),
+      output: z.strictObject({ changes: z.array(quarantinedChange), more: z.boolean() }),
+      needs: null,
+      errors: [],
+    }),
+    'quarantine.export': defineOp({
+      summary: 'The bytes of a change in quarantine, as the plugin sent them.',
+      input: z.strictObject({ change: hashPrefix }),
+      output: z.strictObject({ change: quarantinedChange, bytes: bytes({ max: limits.maxChangeBytes }) }),
+      needs: null,
+      errors: ['change-not-found', 'database-corrupt'],
+    }),
+    'quarantine.release': defineOp({
+      summary: 'Takes a change back in, and what was set aside because of it; it is verified again.',
+      input: z.strictObject({ change: hashPrefix }),
+      output: z.strictObject({ changes: z.array(changeHash) }),
+      needs: null,
+      errors: ['change-not-found', 'block-deleted', 'database-corrupt', 'storage-failed', 'storage-full'],
+    }),
     'block.watch': defineStream({
       summary: 'A line for each group of changes of a block, as they become durable.',
       input: z.strictObject({ address }),
@@ -216,4 +267,5 @@ export const controlProtocol = defineProtocol({
 export type ControlClient = Client<typeof controlProtocol>
 export type RequestCard = Awaited<ReturnType<ControlClient['request']['get']>>
 export type PeerCard = Awaited<ReturnType<ControlClient['peer']['revoke']>>
+export type QuarantinedCard = Awaited<ReturnType<ControlClient['quarantine']['list']>>['changes'][number]
 export type StatusCard = Awaited<ReturnType<ControlClient['daemon']['status']>>

@@ -4,7 +4,7 @@
  * than its credit outstanding.
  */
 import { MooringError, toWireError } from '../errors.ts'
-import type { BlockAddress, Label, Scope } from '../ids.ts'
+import type { BlockAddress, ChangeHash, Label, Scope } from '../ids.ts'
 import { limits } from '../limits.ts'
 import type { DiallerFrame, Frame, ListenerFrame } from './frames.ts'
 import { chooseRunEncoding, decodeRun, type RunEncoding } from './run.ts'
@@ -191,6 +191,11 @@ export class ListenerSession {
       if (handle !== undefined) this.#blockOf.delete(handle)
       this.#send({ t: 'gone', ...(handle === undefined ? {} : { handle }), address, reason })
     })
+  }
+
+  /** A change of the block is set aside: it is sent to nobody any more. */
+  quarantined(block: number, hash: ChangeHash): ListenerEffect[] {
+    return this.#run(() => this.#send({ t: 'quarantined', handle: this.#mustHandle(block), hash }))
   }
 
   synced(cursor: Uint8Array): ListenerEffect[] {

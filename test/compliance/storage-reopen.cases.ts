@@ -35,6 +35,13 @@ export function reopenCases(setup: StorageSetup): void {
         heads: [hashOf('h')],
         bytes: new Uint8Array(9_000).fill(4),
       })
+      const { hash, actor, actorSeq } = change(block, 'b', 1)
+      const aside = { hash, seq: 22, actor, actorSeq, peer: alice.peer, cause: undefined, reason: 'bad' }
+      const suspend = [{ peer: alice.peer, reason: 'bad' }]
+      await storage.append([
+        { kind: 'quarantine', origin: daemon, grantVersion: 0, block, changes: [aside], suspend, atMs: 9 },
+      ])
+      await storage.putVerified({ block, seq: 23, heads: [hashOf('h')] })
       await storage.putRequest(requestRow(bob, 'one'))
       await storage.putInvite(inviteRow('invite', { name: 'x' }))
       const look = async (from: Storage) => ({
@@ -44,11 +51,15 @@ export function reopenCases(setup: StorageSetup): void {
         state: await from.blockState(block),
         log: await readAll(from),
         snapshot: await from.snapshot(block),
+        quarantined: await from.quarantined(),
+        suspensions: await from.suspensions(),
+        verified: await from.verified(),
         peers: await from.peers(),
         requests: await from.requests(),
         invite: await from.invite(sha256('invite')),
       })
       const before = await look(storage)
+      expect(before).toMatchObject({ quarantined: { length: 1 }, suspensions: { length: 1 }, verified: { length: 1 } })
       expect(await look(await reopen())).toEqual(before)
     })
 

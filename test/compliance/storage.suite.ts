@@ -8,6 +8,7 @@ import type { PeerId } from '../../protocol/ids.ts'
 import { appendCases } from './storage-append.cases.ts'
 import { decisionCases } from './storage-decision.cases.ts'
 import { logCases } from './storage-log.cases.ts'
+import { quarantineCases } from './storage-quarantine.cases.ts'
 import { reopenCases } from './storage-reopen.cases.ts'
 
 export interface StorageSubject {
@@ -28,6 +29,7 @@ export function storageSuite(name: string, setup: StorageSetup, options: SuiteOp
   describe(`storage: ${name}`, () => {
     appendCases(setup)
     logCases(setup)
+    quarantineCases(setup)
     decisionCases(setup)
     if (!options.keepsNothing) reopenCases(setup)
   })

@@ -1,19 +1,28 @@
 /** Migrations: a checked copy before each, all of one or nothing of it. */
-import { copyFileSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import Database from 'better-sqlite3'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { openSqlite } from '../../daemon/storage/sqlite.ts'
+import { applicationId } from '../../daemon/storage/sqlite-open.ts'
 import { changes, createBlock, readAll, recordingLog, self } from '../fixtures/storage-entries.ts'
 import { tempDir } from '../fixtures/temp-dir.ts'
 
 const shipped = fileURLToPath(new URL('../../daemon/storage/migrations/', import.meta.url))
 
-/** The first migration of this version and others after it. */
+const shippedFiles = readdirSync(shipped)
+  .filter((name) => name.endsWith('.sql'))
+  .sort()
+/** The version of a database that this program makes. */
+const current = shippedFiles.length
+/** The number of the `n`th migration after those of this version, as in its file name. */
+const later = (n: number): string => String(current + n).padStart(3, '0')
+
+/** The migrations of this version and others after them. */
 function migrations(others: Readonly<Record<string, string>>): string {
   const folder = tempDir()
-  copyFileSync(join(shipped, '001-initial.sql'), join(folder, '001-initial.sql'))
+  for (const name of shippedFiles) copyFileSync(join(shipped, name), join(folder, name))
   for (const [name, sql] of Object.entries(others)) writeFileSync(join(folder, name), sql)
   return folder
 }
@@ -24,8 +33,8 @@ async function open(dir: string, migrationsDir: string, log = recordingLog()) {
   return storage
 }
 
-/** A closed database of version 1 with one block and five changes. */
-async function versionOne(): Promise<string> {
+/** A closed database of this version with one block and five changes. */
+async function currentVersion(): Promise<string> {
   const dir = tempDir()
   const storage = await open(dir, migrations({}))
   await storage.append(changes(await createBlock(storage), 'a', 5))
@@ -47,44 +56,43 @@ const versionOf = (path: string) => inspect(path, (db) => db.pragma('user_versio
 const countOf = (path: string, table: string) =>
   inspect(path, (db) => db.prepare(`SELECT count(*) FROM ${table}`).pluck().get())
 
-const addColour = { '002-colour.sql': "ALTER TABLE block ADD COLUMN colour TEXT NOT NULL DEFAULT 'grey';" }
+const addColour = { [`${later(1)}-colour.sql`]: "ALTER TABLE block ADD COLUMN colour TEXT NOT NULL DEFAULT 'grey';" }
 
 describe('migrations', () => {
   it('numbers a new database with the newest version and makes no copy of it', async () => {
     const dir = tempDir()
     const storage = await open(dir, migrations(addColour))
     await storage.close()
-    expect(versionOf(join(dir, 'mooring.db'))).toBe(2)
+    expect(versionOf(join(dir, 'mooring.db'))).toBe(current + 1)
     expect(existsSync(join(dir, 'snapshots'))).toBe(false)
   })
 
   it('ships files that are numbered without gaps', async () => {
-    const numbers = readdirSync(shipped)
-      .filter((name) => name.endsWith('.sql'))
-      .sort()
-    expect(numbers.map((name) => Number(name.slice(0, 3)))).toEqual(numbers.map((_, index) => index + 1))
+    expect(shippedFiles.map((name) => Number(name.slice(0, 3)))).toEqual(shippedFiles.map((_, index) => index + 1))
   })
 
   it('keeps a checked copy of the old version and everything that was stored', async () => {
-    const dir = await versionOne()
+    const dir = await currentVersion()
     const log = recordingLog()
     const storage = await open(dir, migrations(addColour), log)
     expect(await readAll(storage)).toHaveLength(5)
     await storage.close()
-    const copy = join(dir, 'snapshots', 'before-002.db')
-    expect([versionOf(copy), countOf(copy, 'change')]).toEqual([1, 5])
+    const copy = join(dir, 'snapshots', `before-${later(1)}.db`)
+    expect([versionOf(copy), countOf(copy, 'change')]).toEqual([current, 5])
     expect(inspect(copy, (db) => db.pragma('integrity_check', { simple: true }))).toBe('ok')
-    expect(versionOf(join(dir, 'mooring.db'))).toBe(2)
-    expect(readdirSync(join(dir, 'snapshots'))).toEqual(['before-002.db'])
-    expect(log.lines).toMatchObject([{ level: 'info', fields: { version: 2, snapshot: 'snapshots/before-002.db' } }])
+    expect(versionOf(join(dir, 'mooring.db'))).toBe(current + 1)
+    expect(readdirSync(join(dir, 'snapshots'))).toEqual([`before-${later(1)}.db`])
+    expect(log.lines).toMatchObject([
+      { level: 'info', fields: { version: current + 1, snapshot: `snapshots/before-${later(1)}.db` } },
+    ])
   })
 
   it('applies several in order, each with its own copy', async () => {
-    const dir = await versionOne()
-    const third = { '003-tint.sql': "UPDATE block SET colour = 'blue'; CREATE INDEX tint ON block (colour);" }
+    const dir = await currentVersion()
+    const third = { [`${later(2)}-tint.sql`]: "UPDATE block SET colour = 'blue'; CREATE INDEX tint ON block (colour);" }
     await (await open(dir, migrations({ ...addColour, ...third }))).close()
-    expect(readdirSync(join(dir, 'snapshots')).sort()).toEqual(['before-002.db', 'before-003.db'])
-    expect(versionOf(join(dir, 'snapshots', 'before-003.db'))).toBe(2)
+    expect(readdirSync(join(dir, 'snapshots')).sort()).toEqual([`before-${later(1)}.db`, `before-${later(2)}.db`])
+    expect(versionOf(join(dir, 'snapshots', `before-${later(2)}.db`))).toBe(current + 1)
     expect(inspect(join(dir, 'mooring.db'), (db) => db.prepare('SELECT colour FROM block').pluck().all())).toEqual([
       'blue',
     ])
@@ -94,13 +102,13 @@ describe('migrations', () => {
     ['a statement that fails', 'ALTER TABLE block ADD COLUMN colour TEXT; INSERT INTO nowhere VALUES (1);'],
     ['a row that refers to nothing', 'DELETE FROM block;'],
   ])('undoes a migration with %s, and the old version still opens', async (_what, sql) => {
-    const dir = await versionOne()
-    await expect(open(dir, migrations({ '002-broken.sql': sql }))).rejects.toMatchObject({
+    const dir = await currentVersion()
+    await expect(open(dir, migrations({ [`${later(1)}-broken.sql`]: sql }))).rejects.toMatchObject({
       code: 'storage-failed',
-      detail: 'migration 002-broken.sql failed and was undone',
+      detail: `migration ${later(1)}-broken.sql failed and was undone`,
     })
     const path = join(dir, 'mooring.db')
-    expect([versionOf(path), countOf(path, 'change'), countOf(path, 'block')]).toEqual([1, 5, 1])
+    expect([versionOf(path), countOf(path, 'change'), countOf(path, 'block')]).toEqual([current, 5, 1])
     expect(
       inspect(path, (db) =>
         db
@@ -114,14 +122,14 @@ describe('migrations', () => {
   })
 
   it('changes nothing when the copy cannot be made', async () => {
-    const dir = await versionOne()
+    const dir = await currentVersion()
     writeFileSync(join(dir, 'snapshots'), 'in the way')
     await expect(open(dir, migrations(addColour))).rejects.toMatchObject({ code: 'storage-failed' })
-    expect(versionOf(join(dir, 'mooring.db'))).toBe(1)
+    expect(versionOf(join(dir, 'mooring.db'))).toBe(current)
   })
 
   it('changes nothing when the copy does not hold what the database says it holds', async () => {
-    const dir = await versionOne()
+    const dir = await currentVersion()
     const path = join(dir, 'mooring.db')
     // Each of two indexes gets the pages of the other one: the log now counts no changes although it has five.
     const db = new Database(path)
@@ -132,24 +140,41 @@ describe('migrations', () => {
     db.close()
     await expect(open(dir, migrations(addColour))).rejects.toMatchObject({
       code: 'storage-failed',
-      detail: 'the snapshot before version 2 could not be made',
+      detail: `the snapshot before version ${current + 1} could not be made`,
     })
-    expect(versionOf(path)).toBe(1)
+    expect(versionOf(path)).toBe(current)
     expect(readdirSync(join(dir, 'snapshots'))).toEqual([])
   })
 
   it('replaces what an interrupted attempt left behind', async () => {
-    const dir = await versionOne()
+    const dir = await currentVersion()
     mkdirSync(join(dir, 'snapshots'))
-    writeFileSync(join(dir, 'snapshots', 'before-002.db.partial'), 'half a copy')
-    writeFileSync(join(dir, 'snapshots', 'before-002.db'), 'an older copy')
+    writeFileSync(join(dir, 'snapshots', `before-${later(1)}.db.partial`), 'half a copy')
+    writeFileSync(join(dir, 'snapshots', `before-${later(1)}.db`), 'an older copy')
     await (await open(dir, migrations(addColour))).close()
-    expect(countOf(join(dir, 'snapshots', 'before-002.db'), 'change')).toBe(5)
-    expect(readdirSync(join(dir, 'snapshots'))).toEqual(['before-002.db'])
+    expect(countOf(join(dir, 'snapshots', `before-${later(1)}.db`), 'change')).toBe(5)
+    expect(readdirSync(join(dir, 'snapshots'))).toEqual([`before-${later(1)}.db`])
+  })
+
+  it('takes a database of the first version on, with what is in it', async () => {
+    const dir = tempDir()
+    const path = join(dir, 'mooring.db')
+    const db = new Database(path)
+    db.exec(readFileSync(join(shipped, '001-initial.sql'), 'utf8'))
+    db.exec("INSERT INTO epoch (id, start_seq) VALUES ('0123456789abcdef', 0)")
+    db.pragma(`application_id = ${applicationId}`)
+    db.pragma('user_version = 1')
+    db.close()
+    const storage = await open(dir, shipped)
+    expect(await storage.epochs()).toHaveLength(1)
+    expect(await storage.quarantined()).toEqual([])
+    await storage.append(changes(await createBlock(storage), 'a', 5))
+    expect(await readAll(storage)).toHaveLength(5)
+    expect(versionOf(path)).toBe(current)
   })
 
   it('refuses a folder with a missing number', async () => {
-    await expect(open(tempDir(), migrations({ '003-late.sql': 'SELECT 1;' }))).rejects.toMatchObject({
+    await expect(open(tempDir(), migrations({ [`${later(2)}-late.sql`]: 'SELECT 1;' }))).rejects.toMatchObject({
       code: 'internal',
     })
   })

@@ -91,6 +91,7 @@ export class DaemonLife {
       signal: session.ended.signal,
       log: { trace: quiet, debug: quiet, info: quiet, warn: quiet, error },
       grants: () => this.grants.get(session.peer) ?? nothing,
+      onPoison: () => this.#report.fail('a replica could not take a change'),
       onGranted: (listener) => {
         const listeners = this.#widened.get(session.peer) ?? new Set()
         this.#widened.set(session.peer, listeners.add(listener))

@@ -80,6 +80,7 @@ const crossings: Readonly<Record<string, string>> = {
 /** Top files of the daemon that know its subsystems. */
 const roots: Readonly<Record<string, string>> = {
   'daemon/daemon.ts': 'the composition root',
+  'daemon/derived.ts': 'the part of the root that builds what is made from the log',
   'daemon/protocols.ts': 'the part of the root that says who serves each protocol',
 }
 const topFileCrossings: Readonly<Record<string, string>> = {

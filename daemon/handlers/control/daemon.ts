@@ -25,6 +25,8 @@ export function daemonHandlers({ approvals, links, log, daemon }: ControlCompone
         requests: approvals.requests().length,
         blocks: blocks.length,
         changes: blocks.reduce((sum, row) => sum + row.changes, 0),
+        quarantined: log.quarantine.rows().length,
+        suspended: log.quarantine.suspensions().length,
       }
     },
     'daemon.stop'() {

@@ -4,6 +4,7 @@ import { blockHandlers } from './blocks.ts'
 import type { ControlComponents } from './context.ts'
 import { daemonHandlers } from './daemon.ts'
 import { peerHandlers } from './peers.ts'
+import { quarantineHandlers } from './quarantine.ts'
 import { requestHandlers } from './requests.ts'
 
 export const controlHandlers = (components: ControlComponents): ControlHandlers => ({
@@ -11,4 +12,5 @@ export const controlHandlers = (components: ControlComponents): ControlHandlers 
   ...requestHandlers(components),
   ...peerHandlers(components),
   ...blockHandlers(components),
+  ...quarantineHandlers(components),
 })

@@ -1,16 +1,22 @@
 /** Keys that were decided about. */
-import { type controlProtocol, fingerprintWords, type Handlers, type PeerCard } from '../../../protocol/index.ts'
+import {
+  type controlProtocol,
+  fingerprintWords,
+  type Handlers,
+  MooringError,
+  type PeerCard,
+} from '../../../protocol/index.ts'
 import type { PeerRow } from '../../storage/storage.ts'
 import type { ControlComponents } from './context.ts'
 import { pageOf } from './page.ts'
 
 type PeerHandlers = Pick<
   Handlers<typeof controlProtocol, object>,
-  'peer.list' | 'peer.revoke' | 'peer.narrow' | 'peer.wait'
+  'peer.list' | 'peer.revoke' | 'peer.narrow' | 'peer.release' | 'peer.wait'
 >
 
 export function peerHandlers(components: ControlComponents): PeerHandlers {
-  const { approvals, links } = components
+  const { approvals, links, log } = components
   const isLive = (who: string): PeerRow | undefined => {
     const row = approvals
       .peers()
@@ -24,6 +30,14 @@ export function peerHandlers(components: ControlComponents): PeerHandlers {
     },
     'peer.revoke': async ({ who }) => peerCard(await approvals.revoke(who), components),
     'peer.narrow': async ({ who, grants }) => peerCard(await approvals.narrow(who, grants), components),
+    async 'peer.release'({ who }) {
+      const row = approvals.find(who)
+      if (log.quarantine.suspension(row.peer) === undefined) {
+        throw new MooringError('wrong-state', { detail: 'the plugin is not suspended' })
+      }
+      await log.unsuspend(row.peer)
+      return peerCard(row, components)
+    },
     async 'peer.wait'({ who }, { signal }) {
       for (;;) {
         const row = isLive(who)
@@ -43,8 +57,12 @@ export function peerHandlers(components: ControlComponents): PeerHandlers {
   }
 }
 
-export function peerCard(row: PeerRow, { links, clock }: Pick<ControlComponents, 'links' | 'clock'>): PeerCard {
+export function peerCard(
+  row: PeerRow,
+  { links, clock, log }: Pick<ControlComponents, 'links' | 'clock' | 'log'>,
+): PeerCard {
   const monotonicToWallMs = clock.nowMs() - clock.monotonicMs()
+  const suspension = log.quarantine.suspension(row.peer)
   return {
     peer: row.peer,
     words: fingerprintWords(row.peer),
@@ -52,6 +70,7 @@ export function peerCard(row: PeerRow, { links, clock }: Pick<ControlComponents,
     state: row.state,
     grants: [...row.grants],
     grantVersion: row.grantVersion,
+    ...(suspension === undefined ? {} : { suspended: suspension.reason }),
     sessions: links.live(row.peer).map((session) => ({
       from: session.link.from,
       sinceMs: Math.round(monotonicToWallMs + session.sinceMs),

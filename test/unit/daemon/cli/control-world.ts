@@ -20,6 +20,7 @@ import {
   type PeerId,
   type Places,
   placesFrom,
+  type QuarantinedCard,
   type RequestCard,
   type StatusCard,
 } from '../../../../protocol/index.ts'
@@ -39,6 +40,7 @@ export interface Answers {
   blocks: Block[]
   block: Rendered
   changes: Item[]
+  quarantined: QuarantinedCard[]
   ticket: string
 }
 
@@ -74,6 +76,8 @@ export function answers(): Answers {
       requests: 1,
       blocks: 1,
       changes: 12,
+      quarantined: 1,
+      suspended: 1,
     },
     requests: [
       {
@@ -113,6 +117,17 @@ export function answers(): Answers {
       totalChars: 28,
     },
     changes: [{ seq: 100, changes: 1, bytes: 120, peer: peerB, name: 'weather', atMs: 1_000 }],
+    quarantined: [
+      {
+        hash: 'c'.repeat(64) as ChangeHash,
+        address: block.address,
+        seq: 101,
+        peer: peerB,
+        name: 'weather',
+        reason: 'the snapshot has lost changes',
+        atMs: 1_000,
+      },
+    ],
     ticket: 'moor1qqqqqqqqqqqqqqqqqqqqqqqq',
   }
 }
@@ -155,6 +170,7 @@ export function fakeHandlers(state: Answers, calls: Call[]): ControlHandlers {
       return { ...firstPeer(), state: 'revoked' }
     },
     'peer.narrow': firstPeer,
+    'peer.release': firstPeer,
     'peer.wait': firstPeer,
     'invite.create': (input) => {
       note('invite.create', input)
@@ -165,6 +181,16 @@ export function fakeHandlers(state: Answers, calls: Call[]): ControlHandlers {
       return { blocks: rest.slice(0, limit), more: rest.length > limit }
     },
     'block.show': ({ offset }) => ({ ...state.block, text: state.block.text.slice(offset, offset + 50_000) }),
+    'quarantine.list': ({ after, limit }) => {
+      const rest = state.quarantined.filter((change) => change.seq > after)
+      return { changes: rest.slice(0, limit), more: rest.length > limit }
+    },
+    'quarantine.export': () => {
+      const [change] = state.quarantined
+      if (change === undefined) throw new MooringError('change-not-found')
+      return { change, bytes: Uint8Array.of(1, 2, 3) }
+    },
+    'quarantine.release': () => ({ changes: state.quarantined.map((change) => change.hash) }),
     'block.watch': async function* () {
       yield* state.changes
     },
@@ -212,12 +238,16 @@ export const commandLines: Readonly<Record<string, readonly string[]>> = {
   peers: ['peers'],
   narrow: ['narrow', 'weather', '--grant', 'blocks:read:space:home/weather'],
   revoke: ['revoke', 'weather'],
+  release: ['release', 'weather'],
   invite: ['invite', '--grant', 'blocks:read:space:home/*'],
   ticket: ['ticket'],
   grants: ['grants'],
   blocks: ['blocks'],
   'block show': ['block', 'show', 'space:home/notes'],
   'block watch': ['block', 'watch', 'space:home/notes'],
+  'quarantine list': ['quarantine', 'list'],
+  'quarantine export': ['quarantine', 'export', 'cccccccc'],
+  'quarantine release': ['quarantine', 'release', 'cccccccc'],
   logs: ['logs'],
   paths: ['paths'],
   explain: ['explain', 'timeout'],

@@ -36,11 +36,17 @@ async function plant(world: ControlWorld, text: string): Promise<void> {
   }))
   state.peers = fresh.peers.map((card) => ({
     ...card,
+    suspended: text.toWellFormed(),
     sessions: [{ from: cut(text, 256), sinceMs: 1, version: short }],
   }))
   state.blocks = fresh.blocks.map((block) => ({ ...block, schema: cut(text, 64), description: cut(text, 500) }))
   state.block = { ...fresh.block, schema: cut(text, 64), text: text.toWellFormed(), totalChars: text.length }
   state.changes = fresh.changes.map((item) => ({ ...item, name: cut(text, 64) }))
+  state.quarantined = fresh.quarantined.map((change) => ({
+    ...change,
+    name: cut(text, 64),
+    reason: text.toWellFormed(),
+  }))
   state.ticket = text.toWellFormed()
   await writeLog(world.places, [
     { time: text, level: 'warn', sub: text, msg: text, [text]: text, nested: { [text]: [text] } },
@@ -58,7 +64,20 @@ const cut = (text: string, chars: number): string => text.slice(0, chars).toWell
 const linesOf = (ran: Ran): number => ran.stdout.split('\n').length + ran.stderr.split('\n').length
 
 /** Commands that show a peer, and so must show its key. */
-const showPeer = ['wait', 'requests', 'approve', 'deny', 'peers', 'narrow', 'revoke', 'block watch', 'logs']
+const showPeer = [
+  'wait',
+  'requests',
+  'approve',
+  'deny',
+  'peers',
+  'narrow',
+  'revoke',
+  'release',
+  'quarantine list',
+  'quarantine export',
+  'block watch',
+  'logs',
+]
 
 describe.each(Object.entries(commandLines))('moor %s', (name, argv) => {
   it('prints harmless text on the same number of lines whatever a peer says, and always its key', async () => {
@@ -126,6 +145,10 @@ const answersOf = {
   'peer.list': true,
   'peer.narrow': true,
   'peer.revoke': true,
+  'peer.release': true,
+  'quarantine.list': true,
+  'quarantine.export': true,
+  'quarantine.release': true,
   'invite.create': true,
   'block.list': true,
   'block.show': true,

@@ -1,0 +1,41 @@
+/**
+ * What is made from the log: views, their verification, stored snapshots. Built together, because each reads the log
+ * through what another one found out: nothing is made of what is in quarantine, and only what was verified is stored.
+ */
+import type { Clock } from '../protocol/index.ts'
+import type { Lifecycle } from './lifecycle.ts'
+import type { ChangeLog } from './log/change-log.ts'
+import { Snapshots } from './log/snapshots.ts'
+import { Verification } from './log/verification.ts'
+import type { Log } from './log.ts'
+import type { Storage } from './storage/storage.ts'
+import { Views } from './views/views.ts'
+
+export interface DerivedInit {
+  readonly storage: Storage
+  readonly changeLog: ChangeLog
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/** Starts the parts in order. @throws what reading throws */
+export async function startDerived(
+  lifecycle: Lifecycle,
+  { storage, changeLog, clock, log }: DerivedInit,
+): Promise<{ readonly views: Views; readonly verification: Verification }> {
+  const read = {
+    snapshot: (block: number) => storage.snapshot(block),
+    readLog: changeLog.quarantine.reader((query) => storage.readLog(query)),
+  }
+  const views = new Views({ clock, log: log.sub('views'), read })
+  await lifecycle.start({ name: 'views', stop: () => views.stop() })
+  const verification = new Verification({ log: changeLog, storage, views, clock, logger: log.sub('verification') })
+  await lifecycle.start({
+    name: 'verification',
+    start: () => verification.start(),
+    stop: () => verification.stop(),
+  })
+  const snapshots = new Snapshots({ log: changeLog, storage, verification, logger: log.sub('snapshots') })
+  await lifecycle.start({ name: 'snapshots', start: () => snapshots.start(), stop: () => snapshots.stop() })
+  return { views, verification }
+}
