@@ -8,37 +8,17 @@ import {
   type ActorId,
   type BlockAddress,
   type ChangeHash,
-  type Clock,
   limits,
   MooringError,
-  type PeerId,
   type SchemaName,
   type SchemaValues,
   schemaNamed,
 } from '../../protocol/index.ts'
 import { actorPrefix, type ChangeFacts, makeActor, readChange } from '../../protocol/sync/index.ts'
+import type { BlockInit } from './block-init.ts'
 import { History } from './history.ts'
 import { beyond, hashOf, type LocalChange, localChange, unsettledOf } from './local-change.ts'
 import type { StoredContent } from './store.ts'
-
-export interface BlockInit {
-  readonly address: BlockAddress
-  readonly schema: SchemaName
-  readonly daemon: PeerId
-  readonly self: PeerId
-  readonly clock: Clock
-  random(bytes: number): Uint8Array
-  /** Position for a change that is made now. @default its number, when nothing is stored */
-  nextPosition?(): number
-  /** What an earlier process left. */
-  readonly stored?: StoredContent | undefined
-  /** After a batch was applied or the document was replaced. */
-  onRemote(): void
-  /** The engine cannot take these; the block goes on without them. */
-  onPoison(hashes: readonly ChangeHash[]): void
-  /** The engine failed beyond repair: the block stays as it was and takes nothing more. */
-  onBroken(error: unknown): void
-}
 
 type Doc<Name extends SchemaName> = A.Doc<SchemaValues[Name]>
 

@@ -40,6 +40,9 @@ export interface EntriesInit extends ReplicaInit {
   onPoison(entry: Entry, hashes: readonly ChangeHash[]): void
 }
 
+/** Changes named in `open`, each up to 400 bytes: they share a frame with the watches. */
+const maxOwn = 400
+
 export class Entries {
   readonly #init: EntriesInit
   readonly #entries = new Map<BlockAddress, Entry>()
@@ -93,13 +96,14 @@ export class Entries {
     return entry as Entry & { loaded: NonNullable<Entry['loaded']> }
   }
 
-  /** Newest change of each actor of this key, of the blocks that the daemon knows. */
+  /** Newest change of each actor of this key, of the blocks that the daemon knows: as many as one frame takes. */
   own(): (StoredOwn & { address: BlockAddress; generation: number })[] {
-    return [...this.all].flatMap((entry) => {
+    const own = [...this.all].flatMap((entry) => {
       const { address, generation } = entry
       if (generation === undefined) return []
       return [...ownOf(entry)].map(({ actor, seq, hash }) => ({ address, generation, actor, seq, hash }))
     })
+    return own.slice(-maxOwn)
   }
 
   /** The daemon has more of an actor of this key than the store: it is a copy, or older than what was sent from it. */

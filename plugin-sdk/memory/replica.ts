@@ -33,9 +33,6 @@ import type { MemoryConnection, ReplicaInit } from './replica-init.ts'
 import { sendOrEnd } from './send.ts'
 import { Watches } from './watches.ts'
 
-/** Changes named in `open`, each up to 400 bytes: they share a frame with the watches. */
-const maxOwn = 400
-
 export class Replica {
   readonly #init: ReplicaInit
   readonly #keeping: Keeping | undefined
@@ -117,7 +114,7 @@ export class Replica {
     try {
       for (const { loaded } of this.#entries.all)
         loaded?.handle.setState('catching-up', 'connected; receiving what was missed')
-      const own = this.#entries.own().slice(-maxOwn)
+      const own = this.#entries.own()
       const cursor = this.#cursor === undefined ? {} : { cursor: this.#cursor }
       this.#apply(session.open({ replica: connection.replica, watch: this.#watches.begin(), own, ...cursor }))
       for (const entry of this.#entries.all) if (isAsked(entry)) this.#create(session, entry)

@@ -1,0 +1,22 @@
+/** What a block is given: its identity, time and randomness, and whom it tells. */
+import type { BlockAddress, ChangeHash, Clock, PeerId, SchemaName } from '../../protocol/index.ts'
+import type { StoredContent } from './store.ts'
+
+export interface BlockInit {
+  readonly address: BlockAddress
+  readonly schema: SchemaName
+  readonly daemon: PeerId
+  readonly self: PeerId
+  readonly clock: Clock
+  random(bytes: number): Uint8Array
+  /** Position for a change that is made now. @default its number, when nothing is stored */
+  nextPosition?(): number
+  /** What an earlier process left. */
+  readonly stored?: StoredContent | undefined
+  /** After a batch was applied or the document was replaced. */
+  onRemote(): void
+  /** The engine cannot take these; the block goes on without them. */
+  onPoison(hashes: readonly ChangeHash[]): void
+  /** The engine failed beyond repair: the block stays as it was and takes nothing more. */
+  onBroken(error: unknown): void
+}
