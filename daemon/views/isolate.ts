@@ -7,7 +7,7 @@ import type { ChangeHash } from '../../protocol/ids.ts'
 import type { BlockId, ChangeRow, LogPage, LogQuery, QuarantinedChange, Seq, Snapshot } from '../storage/storage.ts'
 import { packRows, rowSlices } from './log-slices.ts'
 import type { SliceLimit } from './view-steps.ts'
-import { ViewFault, type ViewThread } from './view-thread.ts'
+import { ViewFault, type ViewRunner } from './view-thread.ts'
 
 export interface IsolateInit {
   readonly block: BlockId
@@ -24,7 +24,7 @@ export interface IsolateInit {
   }
   readonly limit: SliceLimit
   /** Ends the worker there was and gives a new one. */
-  fresh(): Promise<ViewThread>
+  fresh(): Promise<ViewRunner>
 }
 
 export interface Verdict {
@@ -51,7 +51,7 @@ class Hunt {
   readonly findings: QuarantinedChange[] = []
   readonly #init: IsolateInit
   readonly #aside: Set<ChangeHash>
-  #thread: ViewThread | undefined
+  #thread: ViewRunner | undefined
   /** A document of everything sound so far. */
   #sound: Omit<Snapshot, 'block'> = { seq: 0, changes: 0, heads: [], bytes: new Uint8Array() }
 
@@ -153,7 +153,7 @@ class Hunt {
     this.findings.push({ hash, seq, actor, actorSeq, peer: origin.peer, cause, reason })
   }
 
-  async #ready(): Promise<ViewThread> {
+  async #ready(): Promise<ViewRunner> {
     this.#thread ??= await this.#init.fresh()
     return this.#thread
   }

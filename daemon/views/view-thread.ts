@@ -41,6 +41,9 @@ interface Pending {
   readonly cancelDeadline: () => void
 }
 
+/** What runs the steps: a thread, or its double in a test. */
+export type ViewRunner = Pick<ViewThread, 'jobs' | 'memoryBytes' | 'ask' | 'end'>
+
 export class ViewThread {
   /** Jobs given to this worker: what an earlier one left behind may be why a later one fails. */
   jobs = 0

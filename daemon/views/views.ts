@@ -13,7 +13,7 @@ import { FailingBlocks } from './failing-blocks.ts'
 import { isolate, type Verdict } from './isolate.ts'
 import { logSlices } from './log-slices.ts'
 import type { SliceLimit } from './view-steps.ts'
-import { ViewFault, ViewThread } from './view-thread.ts'
+import { ViewFault, type ViewRunner, ViewThread } from './view-thread.ts'
 
 export interface ViewsInit {
   readonly clock: Clock
@@ -32,6 +32,8 @@ export interface ViewsInit {
   readonly sliceLimit?: SliceLimit
   /** Entry of the worker thread. @default `view-worker` beside this file */
   readonly entry?: URL
+  /** Instead of a thread. */
+  readonly startRunner?: () => ViewRunner
 }
 
 export interface Rendering {
@@ -53,7 +55,7 @@ export type { Verdict } from './isolate.ts'
 
 interface Job {
   readonly block: BlockRow
-  readonly run: (thread: ViewThread) => Promise<void>
+  readonly run: (thread: ViewRunner) => Promise<void>
   /** Instead of `run`, with workers of its own. */
   readonly runAlone?: () => Promise<void>
   readonly reject: (error: unknown) => void
@@ -74,14 +76,14 @@ export class Views {
   readonly #idleMs: number
   readonly #memoryMb: number
   readonly #sliceLimit: SliceLimit
-  readonly #startThread: () => ViewThread
+  readonly #startThread: () => ViewRunner
   readonly #waiting: Job[] = []
   /** Renderings under way, by block and position. */
   readonly #renderings = new Map<string, Promise<Rendering>>()
   readonly #failing: FailingBlocks
   /** Blocks whose document in the worker holds what is set aside by now. */
   readonly #outdated = new Set<BlockId>()
-  #thread: ViewThread | undefined
+  #thread: ViewRunner | undefined
   #ending: Promise<void> = Promise.resolve()
   #working: Promise<void> | undefined
   #cancelIdle: (() => void) | undefined
@@ -96,7 +98,8 @@ export class Views {
     this.#idleMs = idleMs
     this.#memoryMb = memoryMb
     this.#sliceLimit = init.sliceLimit ?? defaultSliceLimit
-    this.#startThread = () => new ViewThread({ clock, entry, stepTimeoutMs: jobTimeoutMs, memoryMb })
+    this.#startThread =
+      init.startRunner ?? (() => new ViewThread({ clock, entry, stepTimeoutMs: jobTimeoutMs, memoryMb }))
   }
 
   /**
@@ -184,7 +187,7 @@ export class Views {
   }
 
   /** Brings the worker's document of the block to `until`; answers where it then is. */
-  async #materialise(thread: ViewThread, block: BlockRow, until: Seq, limit?: SliceLimit): Promise<Seq> {
+  async #materialise(thread: ViewRunner, block: BlockRow, until: Seq, limit?: SliceLimit): Promise<Seq> {
     let { seq } = await thread.ask('hold', { block: block.id })
     if (this.#outdated.delete(block.id)) seq = undefined
     // A held document is never older than the stored snapshot, which was made of it: rows that were folded into a
@@ -204,7 +207,7 @@ export class Views {
     return Math.max(seq, until)
   }
 
-  #enqueue<Result>(block: BlockRow, work: (thread: ViewThread) => Promise<Result>): Promise<Result> {
+  #enqueue<Result>(block: BlockRow, work: (thread: ViewRunner) => Promise<Result>): Promise<Result> {
     return this.#push((resolve) => ({ block, run: async (thread) => resolve(await work(thread)) }))
   }
 
@@ -283,7 +286,7 @@ export class Views {
     }
   }
 
-  async #freshThread(): Promise<ViewThread> {
+  async #freshThread(): Promise<ViewRunner> {
     this.#endThread()
     // The memory of an ended worker must be back before the next one takes its own.
     await this.#ending
@@ -293,7 +296,7 @@ export class Views {
     return thread
   }
 
-  #currentThread(): ViewThread {
+  #currentThread(): ViewRunner {
     if (this.#thread === undefined) {
       this.#thread = this.#startThread()
       this.#log.debug({}, 'the view worker started')

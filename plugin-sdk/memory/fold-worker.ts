@@ -1,32 +1,8 @@
-/**
- * Entry of the thread that makes one snapshot and ends. Keeps: what it answers was loaded again, with the same heads and
- * as many changes, and no change in it waits for one that is missing.
- */
+/** Entry of the thread that makes one snapshot and ends, so that the memory it took goes back with it. */
 import { parentPort, workerData } from 'node:worker_threads'
-import * as A from '@automerge/automerge'
-
-export interface FoldTask {
-  /** An Automerge document. */
-  readonly base: Uint8Array
-  readonly changes: readonly Uint8Array[]
-}
-
-export interface FoldResult {
-  readonly bytes: Uint8Array
-  /** In the document. */
-  readonly changes: number
-}
+import { type FoldTask, fold } from './fold.ts'
 
 const port = parentPort
 if (port === null) throw new Error('this file is the entry of a worker thread')
 
-const { base, changes } = workerData as FoldTask
-const [doc] = A.applyChanges(A.load<object>(base), [...changes])
-if (A.getMissingDeps(doc, []).length > 0) throw new Error('a change waits for one that is not here')
-const bytes = A.save(doc)
-const loaded = A.load<object>(bytes)
-const count = (of: A.Doc<object>): number => A.getChangesMetaSince(of, []).length
-if (A.getHeads(loaded).join() !== A.getHeads(doc).join() || count(loaded) !== count(doc)) {
-  throw new Error('the snapshot is not the document that it was made of')
-}
-port.postMessage({ bytes, changes: count(loaded) } satisfies FoldResult)
+port.postMessage(fold(workerData as FoldTask))

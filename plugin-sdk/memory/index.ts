@@ -7,7 +7,7 @@ import type { BlockHandle } from './handle.ts'
 import { Journal } from './journal.ts'
 import { Replica } from './replica.ts'
 import type { MemoryConnection, ReplicaInit } from './replica-init.ts'
-import type { StoredWelcome, StoreInit } from './store.ts'
+import type { ReplicaStore, StoredWelcome, StoreInit } from './store.ts'
 
 export { Counter, deleteAt, insertAt, splice, updateText } from '@automerge/automerge'
 export { type BlockEvents, BlockHandle, type BlockState, type RefusedChanges } from './handle.ts'
@@ -34,7 +34,10 @@ export interface MemoryInit extends ReplicaInit {
   readonly daemon: PeerId
 }
 
-export interface StoredMemoryInit extends MemoryInit, Pick<StoreInit, 'path' | 'replica' | 'maxPages'> {}
+export interface StoredMemoryInit extends MemoryInit, Pick<StoreInit, 'path' | 'replica' | 'maxPages'> {
+  /** @default a SQLite file at `path` */
+  readonly openStore?: (init: StoreInit, onWarning: (error: MooringError) => void) => Promise<ReplicaStore>
+}
 
 /** With an end: a daemon that takes nothing now takes it after the next start. */
 const deliverMs = 3_000
@@ -62,12 +65,12 @@ export function createMemory(init: MemoryInit): Memory {
  */
 export async function openMemory(init: StoredMemoryInit): Promise<Memory> {
   // Loaded here: a plugin that wants none needs no database.
-  const { openSqliteStore } = await import('./sqlite-store.ts')
+  const openStore = init.openStore ?? (await import('./sqlite-store.ts')).openSqliteStore
   const warn = (message: string) => (error: MooringError) =>
     init.log.warn({ err: error }, `${message}: ${error.message}`)
   const { path, daemon, maxPages } = init
   const limit = maxPages === undefined ? {} : { maxPages }
-  const store = await openSqliteStore(
+  const store = await openStore(
     { path, daemon, replica: init.replica, ...limit },
     warn('changes could not be folded into a snapshot and stay as they are'),
   )

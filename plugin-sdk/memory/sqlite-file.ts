@@ -110,7 +110,7 @@ export function openFile(path: string): Database.Database {
     db.pragma('checkpoint_fullfsync = ON')
     db.pragma(`journal_size_limit = ${journalSizeLimit}`)
     assertDurable(db)
-    if (number(db, 'user_version') === 0) create(db)
+    if (number(db, 'user_version') === 0) createTables(db)
     return db
   } catch (error) {
     db.close()
@@ -118,7 +118,14 @@ export function openFile(path: string): Database.Database {
   }
 }
 
-function create(db: Database.Database): void {
+/** Tells a file from its copies. */
+export function placeOf(path: string): string {
+  const { ino, birthtimeMs } = statSync(path)
+  return `${ino} ${birthtimeMs}`
+}
+
+/** Makes an empty database one of a replica. */
+export function createTables(db: Database.Database): void {
   db.transaction(() => {
     db.exec(schema)
     db.pragma(`application_id = ${applicationId}`)

@@ -5,7 +5,7 @@
  */
 import { Worker } from 'node:worker_threads'
 import { schemaNamed } from '../../protocol/schemas/index.ts'
-import type { FoldResult, FoldTask } from './fold-worker.ts'
+import type { FoldResult, FoldTask } from './fold.ts'
 import type { Tables } from './sqlite-tables.ts'
 
 const minChanges = 1_000

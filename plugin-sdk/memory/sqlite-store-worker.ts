@@ -5,7 +5,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import type { BlockAddress } from '../../protocol/ids.ts'
 import { type ThreadError, toThreadError } from './sqlite-errors.ts'
-import { lockFile, openFile } from './sqlite-file.ts'
+import { lockFile, openFile, placeOf } from './sqlite-file.ts'
 import { Folder } from './sqlite-fold.ts'
 import { Tables } from './sqlite-tables.ts'
 import type { StoredContent, StoreInit, StoreState, StoreWrite } from './store.ts'
@@ -36,7 +36,7 @@ function serve(): void {
     try {
       if (init.maxPages !== undefined) db.pragma(`max_page_count = ${init.maxPages}`)
       const tables = new Tables(db)
-      const state = tables.open(init)
+      const state = tables.open(init, placeOf(init.path))
       const folder = new Folder(tables, (error) => post({ kind: 'warn', error: toThreadError(error) }))
       let failure: ThreadError | undefined
       const handle = (call: StoreCall): StoredContent | undefined => {

@@ -2,7 +2,6 @@
  * What is read from and written to the tables of a replica. Keeps: a batch of writes is one transaction, in order, and a
  * change whose checksum does not hold is never handed out.
  */
-import { statSync } from 'node:fs'
 import type Database from 'better-sqlite3'
 import { MooringError } from '../../protocol/errors.ts'
 import type { BlockAddress } from '../../protocol/ids.ts'
@@ -48,17 +47,18 @@ export class Tables {
     }).immediate
   }
 
-  /** @throws `wrong-state` for the replica of another daemon */
-  open({ daemon, path, replica }: StoreInit): StoreState {
+  /**
+   * @param place where the file is: another one than at the last start says that this is a copy
+   * @throws `wrong-state` for the replica of another daemon
+   */
+  open({ daemon, path, replica }: StoreInit, place: string): StoreState {
     const { getMeta, setMeta } = this.#statements
     const meta = (key: string): unknown => getMeta.get(key)?.value
     const known = meta('daemon')
     if (known !== undefined && known !== daemon) {
       throw new MooringError('wrong-state', { detail: `${path} is the replica for another daemon` })
     }
-    // A copy is another file. The daemon tells two replicas apart by their ids, so a copy takes one of its own.
-    const { ino, birthtimeMs } = statSync(path)
-    const place = `${ino} ${birthtimeMs}`
+    // The daemon tells two replicas apart by their ids, so a copy takes one of its own.
     const isNew = meta('place') !== place
     if (known === undefined || isNew) {
       this.#db.transaction(() => {

@@ -1,0 +1,182 @@
+/**
+ * The steps of the view thread, and the only place in the daemon where Automerge runs. Keeps: a document that a step
+ * failed on is dropped, so that no half-applied state is ever shown; memory of dropped documents is given back at once,
+ * because the garbage collector does not see it.
+ */
+import * as Automerge from '@automerge/automerge'
+import type { ChangeHash } from '../../protocol/ids.ts'
+import { readChange } from '../../protocol/sync/change-structure.ts'
+import type { BlockId, Seq } from '../storage/storage.ts'
+import { compareEncoding } from './re-encoding.ts'
+import { render } from './render.ts'
+import type { StepMessage, StepName, StepReply, ViewSteps } from './view-steps.ts'
+
+type Document = Automerge.Doc<Record<string, unknown>>
+type Answers = { [Name in StepName]: (ask: ViewSteps[Name]['ask']) => ViewSteps[Name]['answer'] }
+
+/** A repeated request then costs its new changes only; a long text takes tens of megabytes, so they are few. */
+const maxHeld = 4
+const maxDetailChars = 300
+
+/** What the thread costs: asked before and after a step that has a limit. */
+export interface ViewUsage {
+  /** Processor time of the thread: a busy machine must not make a change look expensive. */
+  cpuMs(): number
+  /** JavaScript heap and WebAssembly memory. */
+  memoryBytes(): number
+}
+
+/**
+ * Changes go to the engine itself and not through `Automerge.applyChanges`, which would bring a JavaScript copy of the
+ * document up to date after each slice: only a rendering needs one, once, and deep nesting makes it costly.
+ */
+const engineOf = (document: Document): ReturnType<typeof Automerge.getBackend> => Automerge.getBackend(document)
+
+const headsOf = (document: Document): ChangeHash[] => engineOf(document).getHeads().toSorted() as ChangeHash[]
+
+function apply(document: Document, changes: Uint8Array[]): void {
+  const engine = engineOf(document)
+  const before = engine.getHeads()
+  engine.applyChanges(changes)
+  // Changes whose dependencies are missing are queued without a word: the document would lack them.
+  if (engine.getMissingDeps().length > 0) throw new Error('changes that others depend on are missing')
+  compareEncoding(changes, engine.getChanges(before))
+}
+
+export class ViewEngine {
+  readonly #usage: ViewUsage
+  /** Least recently used first. */
+  readonly #held = new Map<BlockId, { readonly document: Document; seq: Seq }>()
+  readonly #answers: Answers = {
+    hold: ({ block }) => {
+      const entry = this.#held.get(block)
+      if (entry === undefined) return { seq: undefined }
+      this.#held.delete(block)
+      this.#held.set(block, entry)
+      return { seq: entry.seq }
+    },
+
+    begin: ({ block, seq, from, bytes }) => {
+      this.#drop(block)
+      for (const oldest of this.#held.keys()) {
+        if (this.#held.size < maxHeld) break
+        this.#drop(oldest)
+      }
+      const document: Document = from === 'snapshot' ? Automerge.load(bytes) : Automerge.init()
+      this.#held.set(block, { document, seq })
+      if (from === 'change') apply(document, [bytes])
+    },
+
+    apply: ({ block, seq, bytes, lengths, limit }) => {
+      const entry = this.#documentOf(block)
+      const before = { cpuMs: this.#usage.cpuMs(), bytes: this.#usage.memoryBytes() }
+      apply(entry.document, split(bytes, lengths))
+      if (limit !== undefined && this.#usage.cpuMs() - before.cpuMs > limit.cpuMs) {
+        throw new Error(`limit: more than ${limit.cpuMs} ms of processor time`)
+      }
+      if (limit !== undefined && this.#usage.memoryBytes() - before.bytes > limit.growthBytes) {
+        throw new Error(`limit: more than ${limit.growthBytes} bytes of memory`)
+      }
+      entry.seq = seq
+    },
+
+    dependants: ({ hashes, bytes, lengths }) => {
+      const causes = new Map(hashes.map((hash) => [hash, hash]))
+      const found: { index: number; cause: ChangeHash }[] = []
+      for (const [index, change] of split(bytes, lengths).entries()) {
+        const facts = factsOf(change)
+        const dep = facts?.deps.find((each) => causes.has(each))
+        if (facts === undefined || dep === undefined) continue
+        found.push({ index, cause: causes.get(dep) ?? dep })
+        causes.set(facts.hash, facts.hash)
+      }
+      return { found }
+    },
+
+    render: ({ block, schema }) => {
+      const { document } = this.#documentOf(block)
+      return { text: render(schema, engineOf(document).materialize('/')), heads: headsOf(document) }
+    },
+
+    snapshot: ({ block }) => {
+      const { document } = this.#documentOf(block)
+      const bytes = Automerge.save(document)
+      // Documents exist that save but never load again. Loading computes every change anew and compares its hash, so
+      // equal heads mean that nothing was lost on the way.
+      const loaded: Document = Automerge.load(bytes)
+      try {
+        const heads = headsOf(document)
+        const changes = Automerge.stats(document).numChanges
+        if (headsOf(loaded).join() !== heads.join()) throw new Error('the snapshot has other heads than the document')
+        if (Automerge.stats(loaded).numChanges !== changes) throw new Error('the snapshot has lost changes')
+        return { bytes, heads, changes }
+      } finally {
+        Automerge.free(loaded)
+      }
+    },
+  }
+
+  constructor(usage: ViewUsage) {
+    this.#usage = usage
+  }
+
+  /** Runs one step. Never throws. */
+  run(message: StepMessage): StepReply {
+    try {
+      const answer = this.#answer(message)
+      return { kind: 'done', answer, memoryBytes: this.#usage.memoryBytes() }
+    } catch (error) {
+      return { kind: 'failed', detail: detailOf(error), isBroken: isTrap(error) || !this.#canDrop(message.block) }
+    }
+  }
+
+  #answer<Name extends StepName>(message: { step: Name } & ViewSteps[Name]['ask']): ViewSteps[Name]['answer'] {
+    return this.#answers[message.step](message)
+  }
+
+  #documentOf(block: BlockId): { readonly document: Document; seq: Seq } {
+    const entry = this.#held.get(block)
+    if (entry === undefined) throw new Error('the document is not held')
+    return entry
+  }
+
+  #drop(block: BlockId): void {
+    const entry = this.#held.get(block)
+    this.#held.delete(block)
+    if (entry !== undefined) Automerge.free(entry.document)
+  }
+
+  #canDrop(block: BlockId): boolean {
+    try {
+      this.#drop(block)
+      return true
+    } catch {
+      // A document that the engine still has in use cannot be freed: the thread has to go.
+      return false
+    }
+  }
+}
+
+function split(bytes: Uint8Array, lengths: Uint32Array): Uint8Array[] {
+  let at = 0
+  return Array.from(lengths, (length) => {
+    at += length
+    return bytes.subarray(at - length, at)
+  })
+}
+
+/** Undefined for what cannot be read: it builds on nothing that is known, and fails by itself. */
+function factsOf(change: Uint8Array): { readonly hash: ChangeHash; readonly deps: readonly ChangeHash[] } | undefined {
+  try {
+    return readChange(change)
+  } catch {
+    return undefined
+  }
+}
+
+/** The engine throws plain strings too. */
+const detailOf = (error: unknown): string => String(error).slice(0, maxDetailChars)
+
+/** A trap (`RuntimeError`) or a panic leaves the engine's memory as it was in the middle of something. */
+const isTrap = (error: unknown): boolean =>
+  error instanceof Error && ['RuntimeError', 'PanicError'].includes(error.constructor.name)

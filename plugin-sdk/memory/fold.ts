@@ -1,0 +1,35 @@
+/**
+ * Makes one snapshot of a document and changes behind it. Keeps: what comes out was loaded again, with the same heads and
+ * as many changes, and no change in it waits for one that is missing.
+ */
+import * as A from '@automerge/automerge'
+
+export interface FoldTask {
+  /** An Automerge document. */
+  readonly base: Uint8Array
+  readonly changes: readonly Uint8Array[]
+}
+
+export interface FoldResult {
+  readonly bytes: Uint8Array
+  /** In the document. */
+  readonly changes: number
+}
+
+/** @throws when the snapshot would not stand for the changes */
+export function fold({ base, changes }: FoldTask): FoldResult {
+  const [doc] = A.applyChanges(A.load<object>(base), [...changes])
+  if (A.getMissingDeps(doc, []).length > 0) throw new Error('a change waits for one that is not here')
+  const bytes = A.save(doc)
+  const loaded = A.load<object>(bytes)
+  try {
+    const count = (of: A.Doc<object>): number => A.getChangesMetaSince(of, []).length
+    if (A.getHeads(loaded).join() !== A.getHeads(doc).join() || count(loaded) !== count(doc)) {
+      throw new Error('the snapshot is not the document that it was made of')
+    }
+    return { bytes, changes: count(loaded) }
+  } finally {
+    A.free(loaded)
+    A.free(doc)
+  }
+}
