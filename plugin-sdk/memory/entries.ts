@@ -126,6 +126,7 @@ export class Entries {
   }
 
   introduce(entry: Entry, generation: number): void {
+    entry.isRefused = false
     if (entry.generation !== undefined && entry.generation !== generation) this.#begin(entry)
     if (entry.generation === generation && entry.gone === undefined) return
     entry.generation = generation
@@ -205,6 +206,7 @@ export class Entries {
   disconnected(): void {
     for (const entry of this.all) {
       entry.wire = undefined
+      entry.isRefused = false
       entry.sentUpTo = nothingSent
       entry.retry = undefined
       entry.cancelRetry?.()

@@ -34,6 +34,8 @@ export interface Entry {
   isOther: boolean
   /** Somebody opened it in this process: the daemon is asked to make it if there is none. */
   isAsked: boolean
+  /** The daemon would not make it on the present conversation; it is asked again with the next edit. */
+  isRefused: boolean
   /** Handle on the present conversation, once the daemon introduced the block there. */
   wire: number | undefined
   /** Number of the newest local change that was handed to the present conversation. */
@@ -57,6 +59,7 @@ export const newEntry = (address: BlockAddress, schema: string): Entry => ({
   own: new Map(),
   isOther: false,
   isAsked: false,
+  isRefused: false,
   wire: undefined,
   sentUpTo: nothingSent,
   retry: undefined,

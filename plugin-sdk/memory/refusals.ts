@@ -48,9 +48,18 @@ export class Refusals {
       })
       return
     }
+    entry.isRefused = true
     const [first] = entry.loaded.block.unsettled
     if (first !== undefined) this.#init.entries.refuse(entry, first, error)
     entry.loaded.handle.setState('denied', toError(error).message)
+  }
+
+  /** Whether an edit of a block that was not made is settled by asking again, also when the answer is the same. */
+  asksAgain(entry: Entry): boolean {
+    if (!entry.isRefused) return false
+    entry.isRefused = false
+    this.#init.askAgain(entry)
+    return true
   }
 
   /** Nothing is undone: the same changes are sent again, in order, from the first that was refused. */

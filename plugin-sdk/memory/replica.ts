@@ -188,7 +188,7 @@ export class Replica {
     const { address, generation, loaded, wire } = entry
     const conversation = this.#conversation
     const isReady = wire !== undefined && generation !== undefined && entry.retry === undefined
-    if (conversation === undefined || loaded === undefined || !isReady) return
+    if (this.#refusals.asksAgain(entry) || conversation === undefined || loaded === undefined || !isReady) return
     const changes = changesAfter(loaded.block.unsettled, entry.sentUpTo)
     const last = changes.at(-1)
     if (last === undefined) return

@@ -193,6 +193,26 @@ describe('grants', () => {
     await until(() => expect(theirs.value.text).toBe('mine!'))
   })
 
+  it('settles every edit of a block that may not be made, and makes it once it may', async () => {
+    await world.approve(bob, 'blocks:read:space:home/*')
+    const b = world.plugin(bob)
+    b.connect()
+    const block = b.memory.open(notes, 'text')
+    for (const count of [1, 2]) {
+      await until(() => expect(block.state).toBe('denied'))
+      block.change((doc) => splice(doc, ['text'], 0, 0, 'not '))
+      await expect(block.flushed()).rejects.toMatchObject({ code: 'grant-missing' })
+      expect(block.refused).toHaveLength(count)
+    }
+    await world.approve(bob, ...everything)
+    block.change((doc) => splice(doc, ['text'], 0, 0, 'made'))
+    await block.flushed()
+    block.change((doc) => splice(doc, ['text'], 4, 0, ' and more'))
+    await block.flushed()
+    expect(block).toMatchObject({ state: 'live', pending: 0 })
+    expect(world.log.index.at(block.address)?.changes).toBe(2)
+  })
+
   it('keeps a block of another schema apart, and the other blocks of the replica in step', async () => {
     const a = world.plugin(alice)
     const b = world.plugin(bob)
