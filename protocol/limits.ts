@@ -59,7 +59,17 @@ export const limitTable = {
   maxScopeChars: { value: 64, unit: 'count', reason: 'a scope id fits one line' },
   maxWants: { value: 64, unit: 'count', reason: 'more grants than an operator reads is a reason to refuse' },
   maxGrantChars: { value: 256, unit: 'count', reason: 'area, right, scope and label' },
-  maxWatches: { value: 256, unit: 'count', reason: 'patterns watched by one replica' },
+  maxWatches: {
+    value: 256,
+    unit: 'count',
+    reason: 'patterns with a star watched by one replica: each block is held against all',
+  },
+  maxWatchedBlocks: {
+    value: 10_000,
+    unit: 'count',
+    reason: 'exact addresses watched by one replica: as many blocks as one key may create',
+  },
+  maxWatchesPerFrame: { value: 1_000, unit: 'count', reason: 'with the longest addresses they still fit a frame' },
   maxBlocksPerPeer: { value: 10_000, unit: 'count', reason: 'blocks that one key may create' },
   maxChangeBytes: { value: 192 * 1024, unit: 'bytes', reason: 'a change plus its envelope fits a frame' },
   maxExpandedBytes: { value: 1024 * 1024, unit: 'bytes', reason: 'a change after inflation; also a frame of changes' },

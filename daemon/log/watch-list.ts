@@ -1,4 +1,7 @@
-/** Which blocks a replica is to be sent: its patterns, as far as its grant reaches at this moment. */
+/**
+ * Which blocks a replica is to be sent: its patterns, as far as its grant reaches at this moment. Keeps: a block is found
+ * among thousands of watched addresses without looking at each of them.
+ */
 import { MooringError } from '../../protocol/errors.ts'
 import { allows, type Grant, patternCovers } from '../../protocol/grants.ts'
 import type { BlockAddress } from '../../protocol/ids.ts'
@@ -14,7 +17,14 @@ export interface WatchListInit {
 
 export class WatchList {
   readonly #init: WatchListInit
+  /** Addresses of single blocks. */
+  readonly #blocks = new Set<string>()
+  /** Patterns with a star. */
   readonly #patterns = new Set<string>()
+  /** Watched since the index was last looked at. */
+  #new: string[] = []
+  #isAllDue = false
+  #view: { readonly grantVersion: number; readonly text: string } | undefined
 
   constructor(init: WatchListInit) {
     this.#init = init
@@ -22,20 +32,30 @@ export class WatchList {
 
   /** False when the pattern is watched already. @throws `quota-exceeded` */
   add(pattern: string): boolean {
-    if (this.#patterns.has(pattern)) return false
-    if (this.#patterns.size >= limits.maxWatches) throw new MooringError('quota-exceeded', { detail: 'maxWatches' })
-    this.#patterns.add(pattern)
+    const isBlock = !pattern.includes('*')
+    const set = isBlock ? this.#blocks : this.#patterns
+    if (set.has(pattern)) return false
+    const limit = isBlock ? 'maxWatchedBlocks' : 'maxWatches'
+    if (set.size >= limits[limit]) throw new MooringError('quota-exceeded', { detail: limit })
+    set.add(pattern)
+    this.#new.push(pattern)
+    this.#view = undefined
     return true
   }
 
   /** False when the pattern was not watched. */
   delete(pattern: string): boolean {
-    return this.#patterns.delete(pattern)
+    this.#view = undefined
+    return this.#blocks.delete(pattern) || this.#patterns.delete(pattern)
   }
 
   /** Stands for the patterns and the grant in a cursor. */
   view(): string {
-    return viewOf(this.#patterns, this.#init.grants().grantVersion)
+    const { grantVersion } = this.#init.grants()
+    if (this.#view?.grantVersion !== grantVersion) {
+      this.#view = { grantVersion, text: viewOf([...this.#blocks, ...this.#patterns], grantVersion) }
+    }
+    return this.#view.text
   }
 
   mayRead(address: BlockAddress): boolean {
@@ -43,24 +63,50 @@ export class WatchList {
   }
 
   matches(address: BlockAddress): boolean {
-    for (const pattern of this.#patterns) if (patternCovers(pattern, address)) return this.mayRead(address)
-    return false
+    return this.#watches(address) && this.mayRead(address)
   }
 
   /** {@link matches} as of now, whatever comes to be watched or granted later. */
   matcher(): (address: BlockAddress) => boolean {
+    const blocks = new Set(this.#blocks)
     const patterns = [...this.#patterns]
     const { grants } = this.#init.grants()
-    return (address) => {
-      for (const pattern of patterns) {
-        if (patternCovers(pattern, address)) return allows(grants, { area: 'blocks', right: 'read', subject: address })
-      }
-      return false
-    }
+    return (address) =>
+      (blocks.has(address) || patterns.some((pattern) => patternCovers(pattern, address))) &&
+      allows(grants, { area: 'blocks', right: 'read', subject: address })
+  }
+
+  /** Whether there may be blocks in the index that were not matched before. */
+  get isDue(): boolean {
+    return this.#isAllDue || this.#new.length > 0
+  }
+
+  /** The grant has become wider: everything has to be looked at again. */
+  setDue(): void {
+    this.#isAllDue = true
+  }
+
+  /** Live blocks that have to be looked at: of all patterns if need be, else of those that came since the last call. */
+  dueRows(): Generator<BlockRow, void, undefined> {
+    const isAll = this.#isAllDue
+    const patterns = this.#new
+    this.#isAllDue = false
+    this.#new = []
+    return isAll ? this.rows() : this.#rowsOf(patterns)
   }
 
   /** Live blocks of the patterns; one of two of them may come twice, and not each may be read. */
-  *rows(): Generator<BlockRow, void, undefined> {
-    for (const pattern of [...this.#patterns]) yield* this.#init.index.matching(pattern)
+  rows(): Generator<BlockRow, void, undefined> {
+    return this.#rowsOf([...this.#blocks, ...this.#patterns])
+  }
+
+  *#rowsOf(patterns: readonly string[]): Generator<BlockRow, void, undefined> {
+    for (const pattern of patterns) yield* this.#init.index.matching(pattern)
+  }
+
+  #watches(address: string): boolean {
+    if (this.#blocks.has(address)) return true
+    for (const pattern of this.#patterns) if (patternCovers(pattern, address)) return true
+    return false
   }
 }

@@ -45,7 +45,6 @@ export class Watcher {
   /** Newest seq of the replica's own actors that it holds: never sent back to it. */
   readonly #own = new Possession()
   readonly #jobs: (() => Promise<void>)[] = []
-  #isRescanDue = false
   #have: HaveList | undefined
   #position: Seq = 0
   #isOpen = false
@@ -79,7 +78,7 @@ export class Watcher {
       while (!this.#init.signal.aborted) {
         const job = this.#jobs.shift()
         if (job !== undefined) await job()
-        else if (this.#isOpen && this.#isRescanDue) await this.#rescan()
+        else if (this.#isOpen && this.#watches.isDue) await this.#look()
         else if (this.#isOpen && this.#position < this.#components.committer.published) await this.#advance()
         else await this.#rest()
       }
@@ -101,7 +100,9 @@ export class Watcher {
       const row = this.#components.index.at(own.address)
       if (row !== undefined && row.generation === own.generation) this.#own.add(row.id, own.actor, own.seq)
     }
-    this.#enqueue(() => this.#begin(frame))
+    // As of now: what is watched while this waits is none of what the cursor was given for.
+    const view = this.#watches.view()
+    this.#enqueue(() => this.#begin(frame, view))
   }
 
   /** @throws `quota-exceeded` */
@@ -119,7 +120,7 @@ export class Watcher {
 
   /** @throws `quota-exceeded` */
   watch(pattern: string): void {
-    if (this.#watches.add(pattern)) this.rescan()
+    if (this.#watches.add(pattern)) this.wake()
   }
 
   /** @throws `quota-exceeded` */
@@ -136,9 +137,9 @@ export class Watcher {
     })
   }
 
-  /** Looks again which blocks are to be sent: the watches or the grant have become wider. However often, it is one look. */
+  /** Looks again which blocks are to be sent: the grant has become wider. However often, it is one look. */
   rescan(): void {
-    this.#isRescanDue = true
+    this.#watches.setDue()
     this.wake()
   }
 
@@ -158,10 +159,10 @@ export class Watcher {
     this.wake()
   }
 
-  async #begin(frame: OpenFrame): Promise<void> {
+  async #begin(frame: OpenFrame, view: string): Promise<void> {
     const { committer, epochs } = this.#components
     const cursor = frame.cursor === undefined ? undefined : decodeCursor(frame.cursor)
-    if (cursor !== undefined && isValidCursor(cursor, this.#watches.view(), epochs, committer.published)) {
+    if (cursor !== undefined && isValidCursor(cursor, view, epochs, committer.published)) {
       await this.#resume(cursor.seq)
       return
     }
@@ -171,7 +172,8 @@ export class Watcher {
     }
     this.#position = committer.published
     this.#isOpen = true
-    await this.#rescan()
+    this.#watches.setDue()
+    await this.#look()
   }
 
   async #resume(position: Seq): Promise<void> {
@@ -185,7 +187,7 @@ export class Watcher {
       const row = kind === 'deleted' ? index.byId(block) : undefined
       if (row !== undefined && row.createdSeq <= position && matches(row.address)) this.#following.add(block)
     }
-    for (const row of this.#watches.rows()) {
+    for (const row of this.#watches.dueRows()) {
       await this.#sender.turn()
       if (row.createdSeq > position || !matches(row.address)) continue
       this.#following.add(row.id)
@@ -194,10 +196,9 @@ export class Watcher {
     }
   }
 
-  async #rescan(): Promise<void> {
-    this.#isRescanDue = false
+  async #look(): Promise<void> {
     this.#cursors.expire()
-    for (const row of this.#watches.rows()) await this.#follow(row)
+    for (const row of this.#watches.dueRows()) await this.#follow(row)
   }
 
   /** Each block the replica has is answered by what it lacks, or by `gone`; blocks it has not heard of follow. */
@@ -216,7 +217,8 @@ export class Watcher {
         this.#init.apply(this.#init.session.gone(address, reason))
       }
     }
-    await this.#rescan()
+    this.#watches.setDue()
+    await this.#look()
   }
 
   /** Sends a block up to the present position; from there on the log carries it. */
@@ -250,7 +252,7 @@ export class Watcher {
       // A group that was read from disk may span the events of other blocks.
       await this.#passEvents(group.lastSeq)
       this.#position = Math.max(this.#position, group.lastSeq)
-      if (this.#init.signal.aborted || this.#jobs.length > 0 || this.#isRescanDue) return
+      if (this.#init.signal.aborted || this.#jobs.length > 0 || this.#watches.isDue) return
     }
     await this.#passEvents(until)
     this.#position = Math.max(this.#position, until)

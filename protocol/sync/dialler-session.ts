@@ -4,11 +4,12 @@
  * refused exactly once.
  */
 import { MooringError } from '../errors.ts'
-import { type BlockAddress, type ChangeHash, formatAddress, type Label, type ReplicaId, type Scope } from '../ids.ts'
+import { type BlockAddress, type ChangeHash, formatAddress, type Label, type Scope } from '../ids.ts'
 import { limits } from '../limits.ts'
 import type { DiallerFrame, Frame, ListenerFrame } from './frames.ts'
+import { type OpenInit, splitOpen } from './open-parts.ts'
 import { type OwnChange, splitByLimits } from './outgoing.ts'
-import { encodeRun, runEncodings } from './run.ts'
+import { encodeRun } from './run.ts'
 
 export type { OwnChange } from './outgoing.ts'
 
@@ -62,13 +63,11 @@ export class DiallerSession {
   readonly #refused = new Set<OwnChange>()
   readonly #snapshots = new Map<number, Uint8Array[]>()
 
-  open(init: {
-    replica: ReplicaId
-    watch: string[]
-    cursor?: Uint8Array
-    own: Frame<DiallerFrame, 'open'>['own']
-  }): DiallerEffect[] {
-    return this.#run(() => this.#send({ t: 'open', accept: [...runEncodings], ...init }))
+  /** In as many frames as it takes. */
+  open(init: OpenInit): DiallerEffect[] {
+    return this.#run(() => {
+      for (const frame of splitOpen(init)) this.#send(frame)
+    })
   }
 
   have(entries: Frame<DiallerFrame, 'have'>['entries'], last: boolean): DiallerEffect[] {

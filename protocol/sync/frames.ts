@@ -26,6 +26,11 @@ const authoredTip = z.strictObject({ ...tip.shape, peer: peerId })
 
 const actorClock = z.strictObject({ actor: actorId, seq: count })
 
+const watches = z.array(pattern).max(limits.maxWatchesPerFrame)
+const owned = z
+  .array(z.strictObject({ address, generation: count, actor: actorId, seq: count, hash: changeHash }))
+  .max(1_000)
+
 export const syncFrames = defineFrames({
   id: '/mooring/memory-sync/1.0.0',
   dialledBy: 'plugin',
@@ -36,12 +41,13 @@ export const syncFrames = defineFrames({
       replica: replicaId,
       /** Encodings of a run that the replica can read. */
       accept: z.array(z.string().max(16)).min(1).max(8),
-      watch: z.array(pattern).max(limits.maxWatches),
+      watch: watches,
       cursor: bytes({ max: 256 }).optional(),
-      own: z
-        .array(z.strictObject({ address, generation: count, actor: actorId, seq: count, hash: changeHash }))
-        .max(1_000),
+      own: owned,
+      /** There is more to say than fits: `open-more` follows, and nothing is answered before its last. */
+      more: z.literal(true).optional(),
     }),
+    'open-more': z.strictObject({ t: z.literal('open-more'), watch: watches, own: owned, last: z.boolean() }),
     /** What the replica holds, block by block; only after `resync`. */
     have: z.strictObject({
       t: z.literal('have'),

@@ -7,7 +7,8 @@ import { MooringError, toWireError } from '../errors.ts'
 import type { BlockAddress, ChangeHash, Label, Scope } from '../ids.ts'
 import { limits } from '../limits.ts'
 import type { DiallerFrame, Frame, ListenerFrame } from './frames.ts'
-import { chooseRunEncoding, decodeRun, type RunEncoding } from './run.ts'
+import { addToOpen, agreedEncoding } from './open-parts.ts'
+import { decodeRun, type RunEncoding } from './run.ts'
 
 export type ListenerEffect =
   | { readonly do: 'send'; readonly frame: ListenerFrame }
@@ -54,15 +55,11 @@ interface BlockIntro {
   readonly heads: readonly string[]
 }
 
-function agreedEncoding(accept: readonly string[]): RunEncoding {
-  const encoding = chooseRunEncoding(accept)
-  if (encoding === undefined) throw new MooringError('version-mismatch', { detail: 'no common encoding of runs' })
-  return encoding
-}
-
 export class ListenerSession {
   #effects: ListenerEffect[] = []
   #phase: 'new' | 'open' | 'ended' = 'new'
+  /** Not whole yet. */
+  #opening: Frame<DiallerFrame, 'open'> | undefined
   #nextHandle = 2
   #received = 0
   #settled = 0
@@ -84,12 +81,19 @@ export class ListenerSession {
       if (this.#phase === 'new' && frame.t !== 'open' && frame.t !== 'done') {
         throw new MooringError('wrong-state', { detail: 'open comes first' })
       }
+      if (frame.t !== 'done' && (this.#opening !== undefined) !== (frame.t === 'open-more')) {
+        throw new MooringError('wrong-state', { detail: 'open is finished by its last part' })
+      }
       switch (frame.t) {
         case 'open':
           if (this.#phase !== 'new') throw new MooringError('wrong-state', { detail: 'open comes once' })
           this.#runEncoding = agreedEncoding(frame.accept)
           this.#phase = 'open'
-          this.#emit({ do: 'open', frame })
+          if (frame.more === true) this.#opening = frame
+          else this.#emit({ do: 'open', frame })
+          break
+        case 'open-more':
+          this.#openMore(frame)
           break
         case 'have':
           if (!this.#resyncing) throw new MooringError('wrong-state', { detail: 'have comes after resync only' })
@@ -105,8 +109,7 @@ export class ListenerSession {
           if (frame.handle % 2 === 0 || this.#blockOf.has(frame.handle) || this.#asked.has(frame.handle)) {
             throw new MooringError('malformed', { detail: 'the handle of a create is odd and new' })
           }
-          if (++this.#creates > maxCreates)
-            throw new MooringError('quota-exceeded', { detail: 'creates of one stream' })
+          if (++this.#creates > maxCreates) throw new MooringError('quota-exceeded', { detail: 'creates of a stream' })
           this.#asked.add(frame.handle)
           this.#emit({ do: 'create', frame })
           break
@@ -167,13 +170,8 @@ export class ListenerSession {
     return this.#run(() => {
       this.#sendCredit -= bytes.byteLength
       const last = tips !== undefined
-      this.#send({
-        t: 'chunk',
-        handle: this.#mustHandle(block),
-        bytes,
-        last,
-        tips: tips?.slice(0, maxSnapshotTips) ?? [],
-      })
+      const told = tips?.slice(0, maxSnapshotTips) ?? []
+      this.#send({ t: 'chunk', handle: this.#mustHandle(block), bytes, last, tips: told })
     })
   }
 
@@ -256,6 +254,15 @@ export class ListenerSession {
       const { detail } = toWireError(error)
       this.#send({ t: 'done', reason: error.code, ...(detail === undefined ? {} : { detail }) })
     })
+  }
+
+  #openMore(part: Frame<DiallerFrame, 'open-more'>): void {
+    const open = this.#opening
+    if (open === undefined) return
+    addToOpen(open, part)
+    if (!part.last) return
+    this.#opening = undefined
+    this.#emit({ do: 'open', frame: open })
   }
 
   #submit(frame: Frame<DiallerFrame, 'delta'>): void {

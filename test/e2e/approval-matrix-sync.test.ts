@@ -21,7 +21,7 @@ import { type Heard, sayIfOpen, type WireStream } from '../fixtures/wire-stream.
 
 interface Row {
   /** What is said on the stream before. */
-  readonly before: 'nothing' | 'open' | 'open elsewhere' | 'open with a useless cursor'
+  readonly before: 'nothing' | 'half an open' | 'open' | 'open elsewhere' | 'open with a useless cursor'
   /** The answer to a key with no right to the block. A line is the type of a frame and its code or reason. */
   readonly lacking: readonly string[]
   /** The answer to a key with every right to it. */
@@ -32,6 +32,7 @@ interface Row {
 
 const syncRows = {
   open: { before: 'nothing', lacking: [], allowed: ['block', 'delta'] },
+  'open-more': { before: 'half an open', lacking: [], allowed: ['block', 'delta'] },
   have: { before: 'open with a useless cursor', lacking: ['gone out-of-scope'], allowed: ['block', 'delta'] },
   watch: { before: 'open elsewhere', lacking: [], allowed: ['block', 'delta'] },
   unwatch: { before: 'open', lacking: [], allowed: ['gone no-match'] },
@@ -115,6 +116,10 @@ async function begin(connection: WireConnection, before: Row['before'], watch: s
   }
   const sync = await connection.open('sync')
   const { replica } = connection.plugin
+  if (before === 'half an open') {
+    sync.send({ t: 'open', replica, accept: [...runEncodings], watch: [], own: [], more: true })
+    return sync
+  }
   sync.send({
     t: 'open',
     replica,

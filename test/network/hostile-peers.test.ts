@@ -216,8 +216,30 @@ describe('one replica', () => {
   it('watches no more patterns than it may', async () => {
     const raw = new RawReplica(world, mallory)
     raw.open()
-    for (let n = 0; n <= limits.maxWatches; n++) raw.send({ t: 'watch', pattern: `space:home/block${n}` })
-    expect(await raw.expect('done')).toMatchObject({ reason: 'quota-exceeded' })
+    for (let n = 0; n <= limits.maxWatches; n++) raw.send({ t: 'watch', pattern: `space:home${n}/*` })
+    expect(await raw.expect('done')).toMatchObject({ reason: 'quota-exceeded', detail: 'maxWatches' })
+  })
+
+  it('names no more blocks than it may, in however many parts', async () => {
+    const raw = new RawReplica(world, mallory)
+    raw.send({ t: 'open', replica: raw.replica, accept: ['raw'], watch: [], own: [], more: true })
+    for (let part = 0; part <= (limits.maxWatchedBlocks + limits.maxWatches) / 1_000; part++) {
+      const watch = Array.from({ length: 1_000 }, (_, n) => `space:home/block${part}-${n}`)
+      if (!raw.channel.ended.aborted) raw.send({ t: 'open-more', watch, own: [], last: false })
+    }
+    expect(await raw.expect('done')).toMatchObject({ reason: 'quota-exceeded', detail: 'maxWatchedBlocks' })
+  })
+
+  it('says nothing else before its open is whole, and no more of it afterwards', async () => {
+    const more = { t: 'open-more', watch: [], own: [], last: true }
+    const early = new RawReplica(world, mallory)
+    early.send({ t: 'open', replica: early.replica, accept: ['raw'], watch: [], own: [], more: true })
+    early.send({ t: 'watch', pattern: notes })
+    expect(await early.expect('done')).toMatchObject({ reason: 'wrong-state' })
+    const late = new RawReplica(world, mallory)
+    late.open()
+    late.send(more)
+    expect(await late.expect('done')).toMatchObject({ reason: 'wrong-state' })
   })
 
   it('cannot make the daemon keep an endless list of what it has', async () => {
