@@ -3,6 +3,7 @@ import * as A from '@automerge/automerge'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { openStorage } from '../../daemon/storage/index.ts'
 import { alice, bob, daemonPerson, mallory } from '../fixtures/cast.ts'
+import { ManualClock } from '../fixtures/clock.ts'
 import { actorOf, insert, RawReplica, textDoc } from '../fixtures/raw-replica.ts'
 import { SyncWorld, silentLog } from '../fixtures/sync-world.ts'
 
@@ -119,27 +120,50 @@ describe('bounds', () => {
     expect(storedChanges()).toBe(0)
   })
 
+  it('refuses a frame whose changes have more operations together than the cap', async () => {
+    const raw = new RawReplica(world, mallory)
+    await raw.begin(notes)
+    const first = insert(textDoc(actorOf(mallory)), 0, 'x'.repeat(15_000))
+    const second = insert(first.doc, 0, 'x'.repeat(15_000))
+    raw.submit([first.bytes, second.bytes])
+    expect(await raw.settled(2)).toBe('change-too-large')
+    expect(storedChanges()).toBe(0)
+    raw.submit([first.bytes])
+    raw.submit([second.bytes])
+    await raw.settled(4)
+    expect(storedChanges()).toBe(2)
+  })
+
   it('refuses what comes above the rate of one peer, and takes it later', async () => {
+    await world.close()
+    const clock = new ManualClock()
+    world = await SyncWorld.open(undefined, { clock })
+    await world.approve(mallory, ...everything)
     const raw = new RawReplica(world, mallory)
     await raw.begin(notes)
     let doc = textDoc(actorOf(mallory))
-    const changes = Array.from({ length: 8 }, () => {
+    const changes = Array.from({ length: 7 }, () => {
       const next = insert(doc, 0, 'x'.repeat(15_000))
       doc = next.doc
       return next.bytes
     })
     for (const bytes of changes) raw.submit([bytes])
-    expect(await raw.settled(8)).toBe('rate-limited')
+    expect(await raw.settled(7)).toBe('rate-limited')
+    expect(storedChanges()).toBe(6)
+    await clock.advance(1_000)
+    raw.submit(changes.slice(6))
+    await raw.settled(8)
+    expect(storedChanges()).toBe(7)
   })
 
-  it('ends the stream of a replica that sends beyond its credit', async () => {
+  it('ends the stream of a replica whose deltas hold no run', async () => {
     const raw = new RawReplica(world, mallory)
     raw.open()
     const run = new Uint8Array(200 * 1024)
     const tip = { actor: actorOf(mallory), seq: 1, hash: '0'.repeat(64), signature: new Uint8Array(64) }
     for (let n = 0; n < 8; n++) raw.send({ t: 'delta', handle: 1, run, tips: [tip] })
     const { reason } = await raw.expect('done')
-    expect(['malformed', 'quota-exceeded', 'bad-change']).toContain(reason)
+    expect(reason).toBe('bad-change')
   })
 })
 
