@@ -1,8 +1,9 @@
 /** Block sync between real replicas and the real log: what is said, and what comes of it. */
+import * as A from '@automerge/automerge'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { splice } from '../../plugin-sdk/memory/index.ts'
 import { alice, bob } from '../fixtures/cast.ts'
-import { RawReplica } from '../fixtures/raw-replica.ts'
+import { actorOf, insert, RawReplica, textDoc } from '../fixtures/raw-replica.ts'
 import { SyncWorld } from '../fixtures/sync-world.ts'
 
 const notes = 'space:home/notes'
@@ -147,6 +148,34 @@ describe('a connection that ends', () => {
       ]
     `)
     end()
+  })
+
+  it('is not sent what it says that it holds of its own', async () => {
+    const raw = new RawReplica(world, alice)
+    raw.open([notes])
+    await raw.create(notes, 1)
+    const { cursor } = await raw.expect('synced')
+    const actor = actorOf(alice)
+    const { bytes } = insert(textDoc(actor), 0, 'mine')
+    raw.submit([bytes])
+    await raw.settled(1)
+    raw.end()
+    const { hash } = A.decodeChange(bytes)
+    const held = { address: notes, generation: 1, actor, seq: 1, hash }
+    world.frames.length = 0
+
+    const again = new RawReplica(world, alice)
+    again.send({ t: 'open', replica: again.replica, accept: ['raw'], watch: [notes], own: [held], cursor })
+    expect(await again.expect('block')).toMatchObject({ held: [{ actor, seq: 1 }] })
+    await again.expect('synced')
+    expect(world.count('delta', 'alice')).toBe(0)
+    again.end()
+
+    const forgot = new RawReplica(world, alice)
+    forgot.send({ t: 'open', replica: forgot.replica, accept: ['raw'], watch: [notes], own: [], cursor })
+    await forgot.expect('synced')
+    expect(world.count('delta', 'alice')).toBe(1)
+    forgot.end()
   })
 
   it('loses nothing and sends nothing twice when the daemon starts again', async () => {

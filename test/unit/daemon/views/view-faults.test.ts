@@ -1,6 +1,7 @@
 import * as Automerge from '@automerge/automerge'
 import { describe, expect, it } from 'vitest'
 import { ManualClock } from '../../../fixtures/clock.ts'
+import { poisons } from '../../../fixtures/poison-kinds.ts'
 import { BlockLog } from './block-log.ts'
 import { bombLog } from './bomb-log.ts'
 import { makeViews, realClock } from './world.ts'
@@ -66,6 +67,17 @@ describe('a block that the engine throws on', () => {
       code: 'view-failed',
       detail: expect.stringContaining('missing'),
     })
+  })
+
+  it('is not shown when the engine cannot hand out what it was given', async () => {
+    const bad = poisons.find(({ kind }) => kind === 'a predecessor that is the value of another key')
+    const { honest, poison } = bad?.make('aa'.repeat(24), 'bb'.repeat(24)) ?? {}
+    if (honest === undefined || poison === undefined) throw new Error('no such poison')
+    const log = new BlockLog('map')
+    log.append(honest)
+    log.append(poison)
+    const { views } = makeViews([log])
+    await expect(views.render(log.row, log.seq)).rejects.toMatchObject({ code: 'view-failed' })
   })
 
   it('fails when its stored snapshot is damaged', async () => {
