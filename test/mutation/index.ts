@@ -1,0 +1,10 @@
+/** Every defence whose tests are tested, in the order of what it costs to lose it. */
+import type { Mutation } from './gate.ts'
+import { logMutations } from './log.ts'
+import { peerMutations } from './peers.ts'
+import { storageMutations } from './storage.ts'
+
+export const mutations: readonly Mutation[] = [...storageMutations, ...logMutations, ...peerMutations]
+
+/** Cheap to try and far apart: with them the gate itself is tested in every run of the tests. */
+export const quickMutations: readonly string[] = ['actor-owner', 'cursor-view', 'invite-once']

@@ -1,0 +1,245 @@
+/** What keeps the log whole, honest and cheap: the checks on the way in, and what is sent on the way out. */
+import type { Mutation } from './gate.ts'
+
+const rules = 'test/network/log-rules.test.ts'
+const sync = 'test/network/sync.test.ts'
+const credit = 'test/unit/protocol/sync/credit.test.ts'
+
+export const logMutations: readonly Mutation[] = [
+  {
+    name: 'change-checksum',
+    promise: 'a change that was damaged on its way is not taken',
+    edits: [
+      {
+        file: 'protocol/sync/change-structure.ts',
+        find: "  if (!hash.startsWith(hexOf(chunk, checksumAt, typeAt))) refuse('checksum')\n",
+        replace: '',
+      },
+    ],
+    tests: [{ file: 'test/unit/protocol/sync/change-structure.test.ts', title: 'checksum: refuses checksum byte 4' }],
+  },
+  {
+    name: 'actor-owner',
+    promise: "nobody writes under another's name",
+    edits: [
+      {
+        file: 'daemon/log/ingest.ts',
+        find: "if (!ownsActor(this.#components.self, peer, fact.actor)) throw new MooringError('actor-not-owned')",
+        replace: '',
+      },
+    ],
+    tests: [{ file: rules, title: "refuses a change under another peer's actor, and the owner still writes" }],
+  },
+  {
+    name: 'tip-signature',
+    promise: 'a change keeps its author wherever it is relayed or restored from',
+    edits: [
+      {
+        file: 'daemon/log/ingest.ts',
+        find: 'if (!verifyTip(submission.origin.peer, signed, tip.signature)) throw',
+        replace: 'if (false) throw',
+      },
+    ],
+    tests: [
+      { file: rules, title: 'refuses a tip that its author did not sign' },
+      { file: rules, title: 'refuses a signature made for another block' },
+    ],
+  },
+  {
+    name: 'tip-signature-received',
+    promise: 'a plugin sees no author that did not sign',
+    edits: [
+      {
+        file: 'plugin-sdk/memory/tips.ts',
+        find: 'if (!ownsActor(daemon, tip.peer, tip.actor) || !verifyTip(tip.peer, signed, tip.signature)) {',
+        replace: 'if (signed === undefined) {',
+      },
+    ],
+    tests: [{ file: 'test/unit/plugin-sdk/memory/tips.test.ts', title: 'is refused unless its author signed it' }],
+  },
+  {
+    name: 'grant-version',
+    promise: 'nothing is durable that was checked under a grant that is over',
+    edits: [
+      {
+        file: 'daemon/storage/append-plan.ts',
+        find: 'return this.#versions.get(origin.peer) === grantVersion',
+        replace: 'return true || grantVersion',
+      },
+    ],
+    tests: [{ file: rules, title: 'stores nothing that was checked under the older version' }],
+  },
+  {
+    name: 'equivocation',
+    promise: 'one actor does not tell two stories',
+    edits: [
+      {
+        file: 'daemon/log/ingest.ts',
+        find: "if (ledger.maxOpOf(fact.hash) === undefined) throw new MooringError('equivocation')",
+        replace: '',
+      },
+    ],
+    tests: [{ file: rules, title: 'refuses two different changes with one sequence number' }],
+  },
+  {
+    name: 'ops-per-frame',
+    promise: 'a small frame does not expand to more work than a frame may be',
+    edits: [
+      { file: 'daemon/log/ingest.ts', find: 'if (ops > limits.maxOpsPerFrame) throw', replace: 'if (false) throw' },
+    ],
+    tests: [{ file: rules, title: 'refuses a frame whose changes have more operations together than the cap' }],
+  },
+  {
+    name: 'ops-per-block',
+    promise: 'a block stays one that its readers can load',
+    edits: [
+      {
+        file: 'protocol/sync/admit.ts',
+        find: 'if (block.ops + facts.ops > limits.maxOpsPerBlock) {',
+        replace: 'if (false) {',
+      },
+    ],
+    tests: [{ file: 'test/unit/protocol/sync/admit.test.ts', title: 'refuses more operations than a block may have' }],
+  },
+  {
+    name: 'ops-rate',
+    promise: 'one peer takes no more operations a second than its share',
+    edits: [
+      {
+        file: 'daemon/log/ingest.ts',
+        find: '    if (cost <= tokens) return\n',
+        replace: '    if (cost > -1) return\n',
+      },
+    ],
+    tests: [{ file: rules, title: 'refuses what comes above the rate of one peer, and takes it later' }],
+  },
+  {
+    name: 're-encoding',
+    promise: 'a block is not shown as something that its changes do not say',
+    edits: [
+      {
+        file: 'daemon/views/view-worker.ts',
+        find: '  compareEncoding(changes, engine.getChanges(before))\n',
+        replace: '',
+      },
+    ],
+    tests: [
+      {
+        file: 'test/unit/daemon/views/view-faults.test.ts',
+        title: 'is not shown when the engine cannot hand out what it was given',
+      },
+    ],
+  },
+  {
+    name: 'snapshot-reload',
+    promise: 'a block is called verified only after what was saved of it was loaded again',
+    edits: [
+      {
+        file: 'daemon/views/view-worker.ts',
+        find: 'const loaded: Document = Automerge.load(bytes)',
+        replace: 'const loaded: Document = Automerge.clone(document)',
+      },
+    ],
+    tests: [
+      {
+        file: 'test/network/verification.test.ts',
+        title: 'is set aside when it is in the log, and the block shows the rest',
+      },
+    ],
+  },
+  {
+    name: 'suspension',
+    promise: 'who sent what a block cannot be made with writes nothing more until it is released',
+    edits: [
+      {
+        file: 'daemon/log/ingest.ts',
+        find: 'return suspension === undefined ? undefined : suspendedError(suspension)',
+        replace: 'return suspension === undefined ? undefined : undefined',
+      },
+    ],
+    tests: [
+      {
+        file: 'test/network/verification.test.ts',
+        title: 'is acknowledged, then set aside; its plugin may not write until it is released',
+      },
+    ],
+  },
+  {
+    name: 'cursor-view',
+    promise: 'a replica is never told to be in step with a view that it was not sent',
+    edits: [{ file: 'daemon/log/cursor.ts', find: 'cursor.view === view && ', replace: '' }],
+    tests: [{ file: 'test/unit/daemon/log/cursor.test.ts', title: 'holds for the view that it was issued for alone' }],
+  },
+  {
+    name: 'cursor-end',
+    promise: 'a daemon that was set back does not take the cursor of its later self for one of its own',
+    edits: [
+      {
+        file: 'daemon/log/cursor.ts',
+        find: ' && cursor.seq <= (epoch.endSeq ?? published)',
+        replace: ' && published >= 0',
+      },
+    ],
+    tests: [{ file: 'test/unit/daemon/log/cursor.test.ts', title: 'ends with the epoch that it was issued in' }],
+  },
+  {
+    name: 'credit-sender',
+    promise: 'the daemon keeps no more on its way to a reader than the reader took on',
+    edits: [
+      {
+        file: 'daemon/log/block-sender.ts',
+        find: 'while (this.#init.session.sendCredit <= 0 && !this.#init.signal.aborted) await',
+        replace: 'while (false) await',
+      },
+    ],
+    tests: [{ file: rules, title: 'is sent no more than its credit, and gets the rest when it gives more' }],
+  },
+  {
+    name: 'credit-receiver',
+    promise: 'a sender that ignores its credit is cut',
+    edits: [
+      {
+        file: 'protocol/sync/listener-session.ts',
+        find: 'if (frame.run.byteLength > this.#receiveCredit) {',
+        replace: 'if (false) {',
+      },
+    ],
+    tests: [{ file: credit, title: 'ends the conversation when it is ignored' }],
+  },
+  {
+    name: 'credit-replica',
+    promise: 'a replica sends no more than the daemon took on',
+    edits: [
+      {
+        file: 'protocol/sync/dialler-session.ts',
+        find: 'if (next === undefined || next.run.byteLength > this.#credit) return',
+        replace: 'if (next === undefined) return',
+      },
+    ],
+    tests: [{ file: credit, title: 'holds back what goes beyond it until it comes back' }],
+  },
+  {
+    name: 'echo-live',
+    promise: 'what a replica wrote is not sent back to it',
+    edits: [
+      {
+        file: 'daemon/log/conversation.ts',
+        find: '    for (const tip of effect.tips) this.#watcher.submitted(row.id, tip.actor, tip.seq)\n',
+        replace: '',
+      },
+    ],
+    tests: [{ file: sync, title: 'brings what one writes to the other, and never back to the writer' }],
+  },
+  {
+    name: 'echo-resume',
+    promise: 'a replica that comes back is sent only what it lacks',
+    edits: [
+      {
+        file: 'daemon/log/watcher.ts',
+        find: 'if (row !== undefined && row.generation === own.generation) this.#own.add(row.id, own.actor, own.seq)',
+        replace: 'if (row === undefined) continue',
+      },
+    ],
+    tests: [{ file: sync, title: 'is not sent what it says that it holds of its own' }],
+  },
+]

@@ -1,0 +1,104 @@
+/** What keeps the promise that nothing acknowledged is lost, and that nothing damaged is taken for what was stored. */
+import type { Mutation } from './gate.ts'
+
+const damage = 'test/e2e/storage-damage.test.ts'
+
+export const storageMutations: readonly Mutation[] = [
+  {
+    name: 'fsync-daemon',
+    promise: 'a commit of the daemon survives a power cut',
+    edits: [
+      {
+        file: 'daemon/storage/sqlite-open.ts',
+        find: "db.pragma('synchronous = FULL')",
+        replace: "db.pragma('synchronous = NORMAL')",
+      },
+      { file: 'daemon/storage/sqlite-open.ts', find: 'if (synchronous !== 2) throw', replace: 'if (false) throw' },
+    ],
+    tests: [
+      {
+        file: 'test/e2e/storage-durability.test.ts',
+        title: 'writes with synchronous=FULL into a write-ahead log, and trusts nothing in the file',
+      },
+    ],
+  },
+  {
+    name: 'fsync-replica',
+    promise: 'what a plugin calls saved survives a power cut',
+    edits: [
+      {
+        file: 'plugin-sdk/memory/sqlite-file.ts',
+        find: "db.pragma('synchronous = FULL')",
+        replace: "db.pragma('synchronous = NORMAL')",
+      },
+      { file: 'plugin-sdk/memory/sqlite-file.ts', find: 'if (synchronous !== 2) throw', replace: 'if (false) throw' },
+    ],
+    tests: [{ file: 'test/unit/plugin-sdk/memory/sqlite-file.test.ts', title: 'is durable at every commit' }],
+  },
+  {
+    name: 'row-checksum',
+    promise: 'a damaged change is never served',
+    edits: [
+      {
+        file: 'daemon/storage/sqlite-reads.ts',
+        find: 'if (!changeSum(row).equals(row.sum)) {',
+        replace: 'if (false) {',
+      },
+    ],
+    tests: [{ file: damage, title: 'ends the page before it, is reported and never served' }],
+  },
+  {
+    name: 'snapshot-checksum',
+    promise: 'a damaged snapshot is never served',
+    edits: [
+      { file: 'daemon/storage/sqlite-reads.ts', find: 'if (!snapshotSum(row).equals(row.sum))', replace: 'if (false)' },
+    ],
+    tests: [{ file: damage, title: 'is not served as a snapshot either' }],
+  },
+  {
+    name: 'replica-row-checksum',
+    promise: 'a bit that turned in the store of a plugin does not become content',
+    edits: [{ file: 'plugin-sdk/memory/sqlite-tables.ts', find: '      checkStored(address, bytes)\n', replace: '' }],
+    tests: [
+      {
+        file: 'test/unit/plugin-sdk/memory/sqlite-store.test.ts',
+        title: 'with a flipped bit in a change gives an error and not another text',
+      },
+    ],
+  },
+  {
+    name: 'ack-after-commit',
+    promise: 'what is acknowledged is durable',
+    edits: [
+      {
+        file: 'daemon/log/ingest.ts',
+        find: 'const outcomes = await committer.submit(entries)',
+        replace: 'const outcomes = (void committer.submit(entries).catch(() => {}), [])',
+      },
+    ],
+    tests: [
+      {
+        file: 'test/network/durable-first.test.ts',
+        title: 'is not acknowledged, and nobody else sees it, before it is durable',
+      },
+    ],
+  },
+  {
+    name: 'visible-after-commit',
+    promise: 'nobody sees a change that is not durable',
+    edits: [
+      {
+        file: 'daemon/log/committer.ts',
+        find: 'const outcomes = await this.#components.storage.append(entries)',
+        replace:
+          'const appending = this.#components.storage.append(entries); this.#publish(entries, entries.map((_, at) => ({ kind: "stored", seq: this.#published + 1 + at }))); const outcomes = await appending',
+      },
+    ],
+    tests: [
+      {
+        file: 'test/network/durable-first.test.ts',
+        title: 'is not acknowledged, and nobody else sees it, before it is durable',
+      },
+    ],
+  },
+]
