@@ -118,7 +118,7 @@ export const logMutations: readonly Mutation[] = [
     promise: 'a block is not shown as something that its changes do not say',
     edits: [
       {
-        file: 'daemon/views/view-worker.ts',
+        file: 'daemon/views/view-engine.ts',
         find: '  compareEncoding(changes, engine.getChanges(before))\n',
         replace: '',
       },
@@ -135,7 +135,7 @@ export const logMutations: readonly Mutation[] = [
     promise: 'a block is called verified only after what was saved of it was loaded again',
     edits: [
       {
-        file: 'daemon/views/view-worker.ts',
+        file: 'daemon/views/view-engine.ts',
         find: 'const loaded: Document = Automerge.load(bytes)',
         replace: 'const loaded: Document = Automerge.clone(document)',
       },
