@@ -150,6 +150,7 @@ export class AppendPlan<Change extends ChangeEntry = ChangeEntry> {
       gaps: 0,
       changes: 0,
       heads: new Set([initial.hash]),
+      horizonSeq: 0,
       clock: new Map([[initial.actor, clockOf(initial, initial.signature)]]),
     }
     this.#remember(block)

@@ -34,6 +34,10 @@ export class MemoryFindings {
     return [...this.#verified].map(([block, seq]) => ({ block, seq }))
   }
 
+  verifiedSeq(block: BlockId): Seq {
+    return this.#verified.get(block) ?? 0
+  }
+
   /** Never back. */
   putVerified(block: BlockId, seq: Seq): void {
     this.#verified.set(block, Math.max(seq, this.#verified.get(block) ?? 0))

@@ -5,12 +5,14 @@
 import { randomBytes } from 'node:crypto'
 import { MooringError } from '../../protocol/errors.ts'
 import type { ActorId, BlockAddress, ChangeHash, PeerId } from '../../protocol/ids.ts'
-import type { AppendTables, PlannedBlock, PlannedClock } from './append-plan.ts'
+import type { AppendTables, PlannedBlock } from './append-plan.ts'
 import { AppendPlan, toRow } from './append-plan.ts'
 import type { BackendInit } from './backend.ts'
 import type { DecisionTables } from './decision.ts'
 import { checkDecision } from './decision.ts'
 import { MemoryFindings } from './memory-findings.ts'
+import { cardOf, checkFold, type FoldTables, firstOfActors, foldableRows, measure } from './memory-fold.ts'
+import { copyBytes, copySnapshot, firstAfter, mergeClock } from './memory-rows.ts'
 import type {
   AppendOutcome,
   BlockId,
@@ -20,6 +22,8 @@ import type {
   ClockRow,
   Decision,
   Epoch,
+  FoldableRows,
+  FoldQuery,
   InviteRow,
   LogEntry,
   LogPage,
@@ -30,6 +34,7 @@ import type {
   RequestRow,
   Seq,
   Snapshot,
+  SnapshotCard,
   Storage,
   SuspensionRow,
   VerifiedRow,
@@ -40,7 +45,6 @@ interface StoredBlock {
   row: BlockRow
   readonly clock: Map<ActorId, ClockRow>
   readonly objects: Map<string, ObjectRow>
-  readonly known: { readonly hash: ChangeHash; readonly maxOp: number }[]
   snapshot: Snapshot | undefined
 }
 
@@ -55,7 +59,7 @@ class MemoryStorage implements Storage {
   readonly #self: PeerId | undefined
   readonly #blocks = new Map<BlockId, StoredBlock>()
   readonly #newest = new Map<BlockAddress, BlockId>()
-  readonly #log: ChangeRow[] = []
+  #log: ChangeRow[] = []
   readonly #epochs: { readonly id: string; readonly startSeq: Seq }[] = []
   readonly #peers = new Map<PeerId, PeerRow>()
   readonly #requests = new Map<string, RequestRow>()
@@ -93,17 +97,8 @@ class MemoryStorage implements Storage {
     for (const { block, row } of plan.objects) this.#stored(block).objects.set(row.id, { ...row })
     for (const { seq, entry } of plan.changes) {
       const { block, hash, actor, actorSeq, maxOp } = entry
-      this.#log.push({
-        seq,
-        block,
-        hash,
-        actor,
-        actorSeq,
-        maxOp,
-        origin: { ...entry.origin },
-        bytes: copyBytes(entry.bytes),
-      })
-      this.#stored(block).known.push({ hash, maxOp })
+      const own = { origin: { ...entry.origin }, bytes: copyBytes(entry.bytes) }
+      this.#log.push({ seq, block, hash, actor, actorSeq, maxOp, ...own })
     }
     this.#found.write(plan)
     for (const { from, to } of plan.released) {
@@ -126,7 +121,8 @@ class MemoryStorage implements Storage {
 
   async blockState(block: BlockId): Promise<BlockState> {
     this.#check()
-    const { row, clock, objects, known } = this.#stored(block)
+    const { row, clock, objects } = this.#stored(block)
+    const known = this.#log.flatMap((each) => (each.block === block ? [{ hash: each.hash, maxOp: each.maxOp }] : []))
     return structuredClone({ row, clock: [...clock.values()], objects: [...objects.values()], known })
   }
 
@@ -157,6 +153,34 @@ class MemoryStorage implements Storage {
     this.#check()
     const stored = this.#blocks.get(block)?.snapshot
     return stored === undefined ? undefined : copySnapshot(stored)
+  }
+
+  async snapshots(): Promise<readonly SnapshotCard[]> {
+    this.#check()
+    return [...this.#blocks.values()].flatMap(({ snapshot }) =>
+      snapshot ? [cardOf(this.#foldTables(), snapshot)] : [],
+    )
+  }
+
+  async foldable(block: BlockId, until: Seq): Promise<FoldableRows> {
+    this.#check()
+    return measure(foldableRows(this.#foldTables(), block, until))
+  }
+
+  async fold({ block, until, maxRows }: FoldQuery): Promise<Omit<FoldableRows, 'lastSeq'>> {
+    this.#check()
+    const stored = this.#stored(block)
+    checkFold(this.#foldTables(), stored, until)
+    const gone = new Set(foldableRows(this.#foldTables(), block, until).slice(0, maxRows))
+    const { lastSeq, ...amount } = measure([...gone])
+    this.#log = this.#log.filter((row) => !gone.has(row))
+    stored.row = { ...stored.row, horizonSeq: Math.max(stored.row.horizonSeq, lastSeq) }
+    return amount
+  }
+
+  async firstAfter(block: BlockId, after: Seq): Promise<readonly Pick<ChangeRow, 'actor' | 'actorSeq'>[]> {
+    this.#check()
+    return firstOfActors(this.#log, block, after)
   }
 
   async quarantined(): Promise<readonly QuarantineRow[]> {
@@ -257,7 +281,7 @@ class MemoryStorage implements Storage {
     const clock = stored?.clock ?? new Map<ActorId, ClockRow>()
     for (const next of planned.clock.values()) clock.set(next.actor, mergeClock(clock.get(next.actor), next))
     if (stored !== undefined) stored.row = row
-    else this.#blocks.set(planned.id, { row, clock, objects: new Map(), known: [], snapshot: undefined })
+    else this.#blocks.set(planned.id, { row, clock, objects: new Map(), snapshot: undefined })
     if (planned.isNew) this.#newest.set(planned.address, planned.id)
   }
 
@@ -276,6 +300,10 @@ class MemoryStorage implements Storage {
     }
   }
 
+  #foldTables(): FoldTables {
+    return { log: this.#log, found: this.#found }
+  }
+
   #decisionTables(): DecisionTables {
     return {
       request: (code) => this.#requests.get(code),
@@ -284,36 +312,4 @@ class MemoryStorage implements Storage {
       approvedByName: (name) => this.#peers.values().find((row) => row.state === 'approved' && row.name === name)?.peer,
     }
   }
-}
-
-/** Always a copy: `slice` of a Buffer would be a view of it. */
-const copyBytes = (bytes: Uint8Array): Uint8Array => new Uint8Array(bytes)
-
-/** The newest change wins; a signature stays until a newer one arrives. */
-const mergeClock = (old: ClockRow | undefined, { actor, seq, hash, maxOp, signature }: PlannedClock): ClockRow => ({
-  actor,
-  seq,
-  hash,
-  maxOp,
-  signature: copyBytes(signature ?? old?.signature ?? new Uint8Array()),
-})
-
-const copySnapshot = ({ block, seq, changes, heads, bytes }: Snapshot): Snapshot => ({
-  block,
-  seq,
-  changes,
-  heads: [...heads],
-  bytes: copyBytes(bytes),
-})
-
-/** Index of the first row behind a position; `seq` rises through the log. */
-function firstAfter(log: readonly ChangeRow[], after: Seq): number {
-  let low = 0
-  let high = log.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if ((log[middle]?.seq ?? 0) > after) high = middle
-    else low = middle + 1
-  }
-  return low
 }

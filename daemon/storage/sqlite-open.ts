@@ -6,7 +6,7 @@ import { closeSync, mkdirSync, openSync, readSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { MooringError } from '../../protocol/errors.ts'
-import { isBusy, isUnreadable } from './sqlite-errors.ts'
+import { isBusy, isFull, isUnreadable } from './sqlite-errors.ts'
 
 export const databaseName = 'mooring.db'
 const lockName = 'daemon.lock'
@@ -15,6 +15,10 @@ export const applicationId = 0x4d_4f_4f_52
 const header = Buffer.from('SQLite format 3\0')
 /** Below this, two connections in WAL mode could corrupt the file. */
 const minVersion = [3, 51, 3] as const
+/** Pages without content that the file keeps, for what is written next: one megabyte. */
+const keptFreePages = 256
+/** Pages that the file is shortened by at once, up to eight megabytes to be moved. */
+const shrinkPages = 2_048
 /** The write-ahead log is cut back to this after a checkpoint. */
 const journalSizeLimit = 16 * 1024 * 1024
 
@@ -73,6 +77,8 @@ export function openWriter(path: string): Database.Database {
   const db = new Database(path, { timeout: 50 })
   try {
     setUp(db)
+    // Before anything is written: pages of removed rows can then be given back a piece at a time.
+    db.pragma('auto_vacuum = INCREMENTAL')
     db.pragma('journal_mode = WAL')
     // The library's default in WAL mode is NORMAL, which loses acknowledged commits when the power goes.
     db.pragma('synchronous = FULL')
@@ -86,6 +92,29 @@ export function openWriter(path: string): Database.Database {
     db.close()
     throw error
   }
+}
+
+/**
+ * Gives a database of an earlier version the form in which it can be shortened, which takes writing it anew, once. False
+ * when there is no space for that now; it is tried again at the next start.
+ */
+export function makeShrinkable(db: Database.Database): boolean {
+  if (db.pragma('auto_vacuum', { simple: true }) === 2) return true
+  try {
+    db.exec('VACUUM')
+    return true
+  } catch (error) {
+    if (isFull(error)) return false
+    throw error
+  }
+}
+
+/** Gives pages without content back to the file system. @returns whether there was anything to give back */
+export function shrink(db: Database.Database): boolean {
+  const free = Number(db.pragma('freelist_count', { simple: true })) - keptFreePages
+  if (free <= 0 || db.pragma('auto_vacuum', { simple: true }) !== 2) return false
+  db.pragma(`incremental_vacuum(${Math.min(free, shrinkPages)})`)
+  return true
 }
 
 /** A connection that only reads. It sees every commit that was made before the statement starts. */

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { databaseName, openReader } from './sqlite-open.ts'
 import { Reader } from './sqlite-reads.ts'
 import type { ReaderRole, ThreadReply } from './sqlite-thread.ts'
-import type { BlockId, LogQuery } from './storage.ts'
+import type { BlockId, LogQuery, Seq } from './storage.ts'
 
 export type ReaderOps = ReturnType<typeof openReaderThread>
 
@@ -22,6 +22,9 @@ export function openReaderThread({ dir }: ReaderRole, post: (reply: ThreadReply)
     blockState: (block: BlockId) => reader.blockState(block),
     readLog: (query: LogQuery) => reader.readLog(query),
     snapshot: (block: BlockId) => reader.snapshot(block),
+    snapshots: () => reader.snapshots(),
+    foldable: (block: BlockId, until: Seq) => reader.foldable(block, until),
+    firstAfter: (block: BlockId, after: Seq) => reader.firstAfter(block, after),
     quarantined: () => reader.quarantined(),
     suspensions: () => reader.suspensions(),
     verified: () => reader.verified(),

@@ -22,8 +22,10 @@ import type {
   BlockId,
   BlockRow,
   BlockState,
+  ChangeRow,
   ClockRow,
   Epoch,
+  FoldableRows,
   InviteRow,
   LogQuery,
   ObjectRow,
@@ -33,6 +35,7 @@ import type {
   RequestRow,
   Seq,
   Snapshot,
+  SnapshotCard,
   SuspensionRow,
   VerifiedRow,
 } from './storage.ts'
@@ -134,6 +137,20 @@ export class Reader {
     return { block, seq, changes, heads: unpackHashes(heads), bytes: new Uint8Array(bytes) }
   }
 
+  snapshots(): SnapshotCard[] {
+    const rows = this.#sql.snapshots.all() as (Omit<SnapshotCard, 'isFoldable'> & { isFoldable: number })[]
+    return rows.map((row) => ({ ...row, isFoldable: row.isFoldable !== 0 }))
+  }
+
+  foldable(block: BlockId, until: Seq): FoldableRows {
+    return this.#sql.foldable.get(block, until) as FoldableRows
+  }
+
+  firstAfter(block: BlockId, after: Seq): Pick<ChangeRow, 'actor' | 'actorSeq'>[] {
+    const rows = this.#sql.firstAfter.all(block, after) as { actor: Buffer; actorSeq: number }[]
+    return rows.map(({ actor, actorSeq }) => ({ actor: actor.toString('hex') as ChangeRow['actor'], actorSeq }))
+  }
+
   quarantined(): QuarantineRow[] {
     return (this.#sql.quarantined.all() as QuarantineColumns[]).map(quarantineRow)
   }
@@ -207,6 +224,19 @@ function prepare(db: Database.Database) {
     blockLog: log('AND block = ?'),
     origin: db.prepare('SELECT peer, replica FROM replica WHERE id = ?'),
     snapshot: db.prepare('SELECT block, seq, changes, heads, sum, bytes FROM snapshot WHERE block = ?'),
+    snapshots: db.prepare(
+      `SELECT block, seq, changes, EXISTS (SELECT 1 FROM change WHERE block = snapshot.block AND seq <= snapshot.seq
+         AND seq > (SELECT horizon_seq FROM block WHERE id = snapshot.block)
+         AND seq NOT IN (SELECT seq FROM quarantine)) AS isFoldable FROM snapshot`,
+    ),
+    foldable: db.prepare(
+      `SELECT count(*) AS rows, coalesce(sum(length(bytes)), 0) AS bytes, coalesce(max(seq), 0) AS lastSeq FROM change
+       WHERE block = ? AND seq <= ? AND seq > (SELECT horizon_seq FROM block WHERE id = change.block)
+         AND seq NOT IN (SELECT seq FROM quarantine)`,
+    ),
+    firstAfter: db.prepare(
+      'SELECT actor, min(actor_seq) AS actorSeq FROM change WHERE block = ? AND seq > ? GROUP BY actor',
+    ),
     quarantined: db.prepare('SELECT * FROM quarantine ORDER BY seq'),
     suspensions: db.prepare('SELECT peer, reason, at_ms AS atMs FROM suspension ORDER BY peer'),
     verified: db.prepare('SELECT block, seq FROM verified'),

@@ -24,6 +24,7 @@ export interface BlockColumns {
   readonly gaps: number
   readonly changes: number
   readonly heads: Uint8Array
+  readonly horizon_seq: number
 }
 
 export const blockRow = (row: BlockColumns): BlockRow => ({
@@ -45,6 +46,7 @@ export const blockRow = (row: BlockColumns): BlockRow => ({
   gaps: row.gaps,
   changes: row.changes,
   heads: unpackHashes(row.heads),
+  horizonSeq: row.horizon_seq,
 })
 
 export interface ClockColumns {

@@ -10,13 +10,21 @@ import type { ChangeHash, PeerId } from '../../protocol/ids.ts'
 import { PeerWriter } from './sqlite-decisions.ts'
 import { isFull } from './sqlite-errors.ts'
 import { migrate, readMigrations } from './sqlite-migrate.ts'
-import { databaseName, inspectDatabase, lockDirectory, openWriter, readSettings } from './sqlite-open.ts'
+import {
+  databaseName,
+  inspectDatabase,
+  lockDirectory,
+  makeShrinkable,
+  openWriter,
+  readSettings,
+  shrink,
+} from './sqlite-open.ts'
 import type { PackedBatch } from './sqlite-pack.ts'
 import { Reserve, reserveBytes } from './sqlite-reserve.ts'
 import type { StoreRole, ThreadReply } from './sqlite-thread.ts'
 import { createTransact } from './sqlite-transaction.ts'
 import { LogWriter } from './sqlite-writes.ts'
-import type { Decision, InviteRow, RequestRow, Snapshot, VerifiedRow } from './storage.ts'
+import type { Decision, FoldQuery, InviteRow, RequestRow, Snapshot, VerifiedRow } from './storage.ts'
 
 export type StoreOps = ReturnType<typeof openStoreThread>
 
@@ -44,6 +52,7 @@ function openDatabase(role: StoreRole, reserve: Reserve, post: Post): Database.D
     const db = openWriter(path)
     try {
       migrate(db, role.dir, migrations, createLog(post))
+      if (!makeShrinkable(db)) createLog(post).warn({}, 'the disk is full: the database stays as large as it is')
       return db
     } catch (error) {
       db.close()
@@ -89,6 +98,11 @@ function createOps(
 
   const foldBack = (): void => {
     try {
+      // A piece at a time: a write that comes meanwhile waits for one of them at most.
+      if (shrink(db)) {
+        idle.refresh()
+        return
+      }
       const [report] = db.pragma('wal_checkpoint(TRUNCATE)') as { busy: number }[]
       // A reader is in the middle of something: try again when it is quiet the next time.
       if (report?.busy === 1) idle.refresh()
@@ -133,6 +147,7 @@ function createOps(
   return {
     append: ordinary((batch: PackedBatch) => logWriter.append(batch)),
     putSnapshot: ordinary((snapshot: Snapshot) => logWriter.putSnapshot(snapshot)),
+    fold: ordinary((query: FoldQuery) => logWriter.fold(query)),
     putVerified: ordinary((verified: VerifiedRow & { readonly heads: readonly ChangeHash[] }) =>
       logWriter.putVerified(verified),
     ),

@@ -14,7 +14,18 @@ import type { BlockColumns } from './sqlite-rows.ts'
 import { blockRow, json } from './sqlite-rows.ts'
 import { changeSum, snapshotSum } from './sqlite-sum.ts'
 import type { Transact } from './sqlite-transaction.ts'
-import type { AppendOutcome, BlockId, BlockRow, Epoch, Origin, Seq, Snapshot, VerifiedRow } from './storage.ts'
+import type {
+  AppendOutcome,
+  BlockId,
+  BlockRow,
+  Epoch,
+  FoldableRows,
+  FoldQuery,
+  Origin,
+  Seq,
+  Snapshot,
+  VerifiedRow,
+} from './storage.ts'
 
 /** A stored change is only its seq: a number crosses threads far cheaper than an object. */
 export type PackedOutcome = Seq | AppendOutcome
@@ -81,6 +92,26 @@ export class LogWriter {
       const sum = snapshotSum({ block, seq, changes, heads: packed, bytes })
       this.#sql.putSnapshot.run(block, seq, changes, packed, sum, bytes)
     })
+  }
+
+  /** As with {@link putVerified}, the cached row of the block is outdated. */
+  fold({ block, until, maxRows }: FoldQuery): Omit<FoldableRows, 'lastSeq'> {
+    const gone = this.#transact(() => {
+      if (this.#block(block) === undefined) throw new MooringError('block-not-found')
+      for (const [reached, detail] of [
+        [this.#sql.snapshotSeq.get(block), 'the snapshot does not reach'],
+        [this.#sql.verifiedSeq.get(block), 'not verified'],
+      ] as const) {
+        if (Number(reached ?? 0) < until) throw new MooringError('wrong-state', { detail })
+      }
+      const rows = this.#sql.foldable.all(block, until, maxRows) as { seq: Seq; bytes: number }[]
+      for (const { seq } of rows) this.#sql.deleteChange.run(seq)
+      const last = rows.at(-1)
+      if (last !== undefined) this.#sql.setHorizon.run(last.seq, block)
+      return rows
+    })
+    this.#blocks.delete(block)
+    return { rows: gone.length, bytes: gone.reduce((sum, { bytes }) => sum + bytes, 0) }
   }
 
   openEpoch(): Epoch {
@@ -253,6 +284,15 @@ function prepare(db: Database.Database) {
       'INSERT INTO verified (block, seq) VALUES (?, ?) ON CONFLICT (block) DO UPDATE SET seq = max(seq, excluded.seq)',
     ),
     putHeads: db.prepare('UPDATE block SET heads = ? WHERE id = ? AND visible_seq <= ?'),
+    verifiedSeq: db.prepare('SELECT seq FROM verified WHERE block = ?').pluck(),
+    // Below the horizon nothing is left but what is in quarantine: it would be passed over again each time.
+    foldable: db.prepare(
+      `SELECT seq, length(bytes) AS bytes FROM change
+       WHERE block = ? AND seq > (SELECT horizon_seq FROM block WHERE id = change.block) AND seq <= ?
+         AND seq NOT IN (SELECT seq FROM quarantine) ORDER BY seq LIMIT ?`,
+    ),
+    deleteChange: db.prepare('DELETE FROM change WHERE seq = ?'),
+    setHorizon: db.prepare('UPDATE block SET horizon_seq = max(horizon_seq, ?) WHERE id = ?'),
     snapshotSeq: db.prepare('SELECT seq FROM snapshot WHERE block = ?').pluck(),
     putSnapshot: db.prepare(
       `INSERT INTO snapshot (block, seq, changes, heads, sum, bytes) VALUES (?, ?, ?, ?, ?, ?)

@@ -18,9 +18,12 @@ import type {
   BlockId,
   BlockRow,
   BlockState,
+  ChangeRow,
   ClockRow,
   Decision,
   Epoch,
+  FoldableRows,
+  FoldQuery,
   InviteRow,
   LogEntry,
   LogPage,
@@ -30,6 +33,7 @@ import type {
   RequestRow,
   Seq,
   Snapshot,
+  SnapshotCard,
   Storage,
   SuspensionRow,
   VerifiedRow,
@@ -131,6 +135,22 @@ export class SqliteStorage implements Storage {
 
   snapshot(block: BlockId): Promise<Snapshot | undefined> {
     return this.#read('snapshot', [block])
+  }
+
+  snapshots(): Promise<readonly SnapshotCard[]> {
+    return this.#read('snapshots', [])
+  }
+
+  foldable(block: BlockId, until: Seq): Promise<FoldableRows> {
+    return this.#read('foldable', [block, until])
+  }
+
+  fold(query: FoldQuery): Promise<Omit<FoldableRows, 'lastSeq'>> {
+    return this.#write('fold', [query])
+  }
+
+  firstAfter(block: BlockId, after: Seq): Promise<readonly Pick<ChangeRow, 'actor' | 'actorSeq'>[]> {
+    return this.#read('firstAfter', [block, after])
   }
 
   quarantined(): Promise<readonly QuarantineRow[]> {

@@ -85,6 +85,11 @@ export interface BlockRow {
   readonly changes: number
   /** Hashes that no other change depends on. */
   readonly heads: readonly ChangeHash[]
+  /**
+   * Changes up to here are no rows any more: the snapshot of the block stands for them. Rows in quarantine stay, whatever
+   * their position. 0 while every change is a row.
+   */
+  readonly horizonSeq: Seq
 }
 
 /**
@@ -124,7 +129,7 @@ export interface BlockState {
   readonly row: BlockRow
   readonly clock: readonly ClockRow[]
   readonly objects: readonly ObjectRow[]
-  /** Every change of the block in the log, with its highest operation counter. */
+  /** Every change of the block that is a row of the log, with its highest operation counter. */
   readonly known: readonly { readonly hash: ChangeHash; readonly maxOp: number }[]
 }
 
@@ -136,6 +141,32 @@ export interface Snapshot {
   readonly heads: readonly ChangeHash[]
   /** An Automerge document. */
   readonly bytes: Uint8Array
+}
+
+/** What is known of a stored snapshot without reading it. */
+export interface SnapshotCard {
+  readonly block: BlockId
+  readonly seq: Seq
+  readonly changes: number
+  /** Rows that it could stand for are still there. */
+  readonly isFoldable: boolean
+}
+
+/** Rows of a block that its snapshot can stand for. */
+export interface FoldableRows {
+  readonly rows: number
+  /** Of their changes. */
+  readonly bytes: number
+  /** Position of the last one; 0 when there is none. */
+  readonly lastSeq: Seq
+}
+
+export interface FoldQuery {
+  readonly block: BlockId
+  /** Rows up to here. */
+  readonly until: Seq
+  /** The oldest so many: no other write waits for longer than that takes. */
+  readonly maxRows: number
 }
 
 export interface Epoch {
@@ -242,6 +273,17 @@ export interface Storage {
   unsuspend(peer: PeerId): Promise<void>
   /** @throws `database-corrupt` when the stored bytes are damaged */
   snapshot(block: BlockId): Promise<Snapshot | undefined>
+  snapshots(): Promise<readonly SnapshotCard[]>
+  /** What {@link fold} would remove: rows up to `until`, without those in quarantine. */
+  foldable(block: BlockId, until: Seq): Promise<FoldableRows>
+  /**
+   * Removes the oldest rows of a block that its snapshot stands for and moves the horizon to the last of them, in one
+   * transaction. Clock, objects, heads and counts stay. Answers what went; nothing is left to do when that is nothing.
+   * @throws `block-not-found`; `wrong-state` unless both the stored snapshot and the verified position reach `until`
+   */
+  fold(query: FoldQuery): Promise<Omit<FoldableRows, 'lastSeq'>>
+  /** The first row of each actor of a block after a position. */
+  firstAfter(block: BlockId, after: Seq): Promise<readonly Pick<ChangeRow, 'actor' | 'actorSeq'>[]>
 
   peers(): Promise<readonly PeerRow[]>
   requests(): Promise<readonly RequestRow[]>

@@ -180,6 +180,7 @@ export function appendCases(setup: StorageSetup): void {
         gaps: 0,
         changes: 0,
         heads: [initialHash('notes')],
+        horizonSeq: 0,
       }
       expect(outcome).toEqual({ kind: 'stored', seq: 1, block: row })
       expect(await storage.blocks()).toEqual([row])

@@ -7,6 +7,7 @@ import type { Storage } from '../../daemon/storage/storage.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import { appendCases } from './storage-append.cases.ts'
 import { decisionCases } from './storage-decision.cases.ts'
+import { foldCases } from './storage-fold.cases.ts'
 import { logCases } from './storage-log.cases.ts'
 import { quarantineCases } from './storage-quarantine.cases.ts'
 import { reopenCases } from './storage-reopen.cases.ts'
@@ -29,6 +30,7 @@ export function storageSuite(name: string, setup: StorageSetup, options: SuiteOp
   describe(`storage: ${name}`, () => {
     appendCases(setup)
     logCases(setup)
+    foldCases(setup)
     quarantineCases(setup)
     decisionCases(setup)
     if (!options.keepsNothing) reopenCases(setup)

@@ -8,6 +8,7 @@ import type {
   ChangeEntry,
   Decision,
   Epoch,
+  FoldQuery,
   LogEntry,
   LogPage,
   LogQuery,
@@ -28,6 +29,8 @@ type Write =
   | { readonly kind: 'append'; readonly entries: readonly LogEntry[] }
   | { readonly kind: 'decide'; readonly decision: Decision }
   | { readonly kind: 'snapshot'; readonly snapshot: Snapshot }
+  | { readonly kind: 'verified'; readonly verified: Parameters<Storage['putVerified']>[0] }
+  | { readonly kind: 'fold'; readonly query: FoldQuery }
 
 export interface StoreWeather {
   /** Usual and worst time of a write and of a read. */
@@ -113,6 +116,12 @@ export class SimDisk {
         return []
       case 'snapshot':
         await this.inner.putSnapshot(write.snapshot)
+        return []
+      case 'verified':
+        await this.inner.putVerified(write.verified)
+        return []
+      case 'fold':
+        await this.inner.fold(write.query)
         return []
       case 'append': {
         const outcomes = await this.inner.append(write.entries)
@@ -209,6 +218,23 @@ export class LifeStore implements Storage {
     })
   }
 
+  putVerified(verified: Parameters<Storage['putVerified']>[0]): Promise<void> {
+    return this.#inOrder(async () => {
+      await this.#writeTime()
+      await this.#disk.write({ kind: 'verified', verified })
+    })
+  }
+
+  fold(query: FoldQuery): ReturnType<Storage['fold']> {
+    return this.#inOrder(async () => {
+      await this.#writeTime()
+      const before = await this.#disk.inner.foldable(query.block, query.until)
+      await this.#disk.write({ kind: 'fold', query })
+      const after = await this.#disk.inner.foldable(query.block, query.until)
+      return { rows: before.rows - after.rows, bytes: before.bytes - after.bytes }
+    })
+  }
+
   openEpoch(): Promise<Epoch> {
     return this.#inOrder(async () => {
       await this.#writeTime()
@@ -225,6 +251,8 @@ export class LifeStore implements Storage {
   clock: Storage['clock'] = (block) => this.#read(() => this.#disk.inner.clock(block))
   blockState: Storage['blockState'] = (block) => this.#read(() => this.#disk.inner.blockState(block))
   snapshot: Storage['snapshot'] = (block) => this.#read(() => this.#disk.inner.snapshot(block))
+  firstAfter: Storage['firstAfter'] = (block, after) => this.#read(() => this.#disk.inner.firstAfter(block, after))
+  foldable: Storage['foldable'] = (block, until) => this.#read(() => this.#disk.inner.foldable(block, until))
   peers = (): Promise<readonly PeerRow[]> => this.#read(() => this.#disk.inner.peers())
 
   readLog(query: LogQuery): Promise<LogPage> {
@@ -237,7 +265,7 @@ export class LifeStore implements Storage {
   quarantined: Storage['quarantined'] = () => this.#disk.inner.quarantined()
   suspensions: Storage['suspensions'] = () => this.#disk.inner.suspensions()
   verified: Storage['verified'] = () => notSimulated()
-  putVerified: Storage['putVerified'] = () => notSimulated()
+  snapshots: Storage['snapshots'] = () => notSimulated()
   unsuspend: Storage['unsuspend'] = () => notSimulated()
   requests: Storage['requests'] = () => notSimulated()
   putRequest: Storage['putRequest'] = () => notSimulated()

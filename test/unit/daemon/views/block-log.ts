@@ -46,6 +46,7 @@ export class BlockLog {
       gaps: 0,
       changes: 0,
       heads: [],
+      horizonSeq: 0,
     }
   }
 
