@@ -12,7 +12,7 @@ import { controlHandlers } from './handlers/control/index.ts'
 import { hostHandlers } from './handlers/host/index.ts'
 import { loadIdentity } from './identity.ts'
 import { Lifecycle } from './lifecycle.ts'
-import { openChangeLog } from './log/change-log.ts'
+import { type ChangeLogInit, openChangeLog } from './log/change-log.ts'
 import type { Log } from './log.ts'
 import { createControlServer } from './net/control-socket.ts'
 import { Links } from './net/links.ts'
@@ -74,7 +74,8 @@ export async function startDaemon(init: DaemonInit): Promise<Daemon> {
     await lifecycle.start({ name: 'approvals', start: () => approvals.start(), stop: () => approvals.stop() })
 
     const peers = () => approvals.peers().map((row) => row.peer)
-    const changeLog = await openChangeLog({ storage, clock, self, peers })
+    const history: ChangeLogInit['history'] = (row, hashes) => views.recall(row, hashes)
+    const changeLog = await openChangeLog({ storage, clock, self, peers, history })
     await lifecycle.start({ name: 'log', stop: () => changeLog.settled() })
 
     const { views, verification } = await startDerived(lifecycle, { storage, changeLog, clock, log })

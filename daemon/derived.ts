@@ -1,11 +1,11 @@
 /**
- * What is made from the log: views, their verification, stored snapshots. Built together, because each reads the log
+ * What is made from the log: views, their verification, compaction. Built together, because each reads the log
  * through what another one found out: nothing is made of what is in quarantine, and only what was verified is stored.
  */
 import type { Clock } from '../protocol/index.ts'
 import type { Lifecycle } from './lifecycle.ts'
 import type { ChangeLog } from './log/change-log.ts'
-import { Snapshots } from './log/snapshots.ts'
+import { Compaction } from './log/compaction.ts'
 import { Verification } from './log/verification.ts'
 import type { Log } from './log.ts'
 import type { Storage } from './storage/storage.ts'
@@ -22,7 +22,7 @@ export interface DerivedInit {
 export async function startDerived(
   lifecycle: Lifecycle,
   { storage, changeLog, clock, log }: DerivedInit,
-): Promise<{ readonly views: Views; readonly verification: Verification }> {
+): Promise<{ readonly views: Views; readonly verification: Verification; readonly compaction: Compaction }> {
   const read = {
     snapshot: (block: number) => storage.snapshot(block),
     readLog: changeLog.quarantine.reader((query) => storage.readLog(query)),
@@ -35,7 +35,7 @@ export async function startDerived(
     start: () => verification.start(),
     stop: () => verification.stop(),
   })
-  const snapshots = new Snapshots({ log: changeLog, storage, verification, logger: log.sub('snapshots') })
-  await lifecycle.start({ name: 'snapshots', start: () => snapshots.start(), stop: () => snapshots.stop() })
-  return { views, verification }
+  const compaction = new Compaction({ log: changeLog, storage, verification, views, logger: log.sub('compaction') })
+  await lifecycle.start({ name: 'compaction', start: () => compaction.start(), stop: () => compaction.stop() })
+  return { views, verification, compaction }
 }

@@ -21,6 +21,9 @@ export class BlockIndex {
   readonly #owned = new Map<PeerId, number>()
   /** Ascending by seq. */
   #events: BlockEvent[] = []
+  /** Blocks with changes that are no rows any more, and up to where. */
+  readonly #horizons = new Map<BlockId, Seq>()
+  #lastHorizon: Seq = 0
 
   load(rows: readonly BlockRow[], quarantined: readonly QuarantineRow[] = []): void {
     for (const row of rows) this.#index(row)
@@ -107,6 +110,23 @@ export class BlockIndex {
     return found
   }
 
+  /** Blocks of which changes after a position are no rows any more: none at all for whoever is at the tail. */
+  *foldedAfter(position: Seq): Generator<BlockId, void, undefined> {
+    if (position >= this.#lastHorizon) return
+    for (const [block, horizon] of this.#horizons) if (horizon > position) yield block
+  }
+
+  /**
+   * Changes of the block up to `horizon` are about to go. Told before the first of them goes: whoever looks here after
+   * reading rows knows of each that it may have missed.
+   */
+  folded(id: BlockId, horizon: Seq): void {
+    const row = this.#byId.get(id)
+    if (row === undefined || row.horizonSeq >= horizon) return
+    this.#byId.set(id, { ...row, horizonSeq: horizon })
+    this.#setHorizon(id, horizon)
+  }
+
   created(row: BlockRow): void {
     this.#index(row)
     this.#sorted.splice(this.#placeOf(row.address), 0, row.address)
@@ -168,9 +188,15 @@ export class BlockIndex {
     return low
   }
 
+  #setHorizon(id: BlockId, horizon: Seq): void {
+    this.#horizons.set(id, horizon)
+    this.#lastHorizon = Math.max(this.#lastHorizon, horizon)
+  }
+
   #index(row: BlockRow): void {
     if (!this.#byId.has(row.id)) this.#owned.set(row.owner, this.ownedBy(row.owner) + 1)
     this.#byId.set(row.id, row)
+    if (row.horizonSeq > 0) this.#setHorizon(row.id, row.horizonSeq)
     this.#generations.set(row.address, Math.max(this.generationOf(row.address), row.generation))
     if (row.deletedSeq === 0) this.#live.set(row.address, row.id)
   }

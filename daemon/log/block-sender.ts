@@ -6,14 +6,18 @@ import type { PeerId } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
 import { type ListenerEffect, type ListenerSession, ownsActor } from '../../protocol/sync/index.ts'
 import type { BlockId, BlockRow, Origin, QuarantineRow } from '../storage/storage.ts'
+import type { BlockIndex } from './block-index.ts'
 import type { LogReader } from './log-reader.ts'
 import type { Clock, Possession } from './possession.ts'
+import type { Quarantine } from './quarantine.ts'
 import type { LogGroup } from './ring.ts'
 
 export interface BlockSenderInit {
   readonly self: PeerId
   readonly origin: Origin
   readonly session: ListenerSession
+  readonly index: BlockIndex
+  readonly quarantine: Quarantine
   readonly reader: LogReader
   /** What the replica said it holds of its own actors. */
   readonly own: Possession
@@ -64,8 +68,21 @@ export class BlockSender {
     }
   }
 
+  /** Sends a group less what is set aside and what the replica holds. `named`: what `have` said that it holds. */
+  async group(group: LogGroup, named?: Clock): Promise<void> {
+    const { index, quarantine, session, signal } = this.#init
+    const sound = group.without((item) => quarantine.hasRow(group.block, item.seq))
+    const lacks = sound === undefined ? undefined : this.#lacking(sound, named)
+    if (lacks === undefined) return
+    await this.writable()
+    const row = index.byId(group.block)
+    if (row === undefined || signal.aborted) return
+    if (!this.isIntroduced(row.id)) await this.introduce(row)
+    this.#init.apply(session.delta(lacks.block, lacks.lastSeq, lacks.run(session.runEncoding), lacks.tips))
+  }
+
   /** The group less what the replica holds: of what it sent itself, and of what `have` said; undefined for nothing. */
-  lacking(group: LogGroup, named: Clock | undefined): LogGroup | undefined {
+  #lacking(group: LogGroup, named: Clock | undefined): LogGroup | undefined {
     const { origin, own } = this.#init
     const isOwn = group.origin.peer === origin.peer && group.origin.replica === origin.replica
     const mine = isOwn ? own.of(group.block) : undefined
@@ -73,11 +90,6 @@ export class BlockSender {
     return group.without(({ actor, actorSeq }) => {
       return actorSeq <= Math.max(mine?.get(actor) ?? 0, named?.get(actor) ?? 0)
     })
-  }
-
-  group(group: LogGroup): void {
-    const { session } = this.#init
-    this.#init.apply(session.delta(group.block, group.lastSeq, group.run(session.runEncoding), group.tips))
   }
 
   /**

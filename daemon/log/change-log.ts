@@ -25,6 +25,7 @@ import type {
   Origin,
   QuarantinedChange,
   QuarantineRow,
+  Seq,
   Storage,
   SuspensionRow,
 } from '../storage/storage.ts'
@@ -35,6 +36,7 @@ import { Ingest, type Submission, suspendedError } from './ingest.ts'
 import { Ledgers } from './ledger.ts'
 import { LogReader } from './log-reader.ts'
 import { Quarantine } from './quarantine.ts'
+import type { History } from './recall.ts'
 import { type LogGroup, Ring } from './ring.ts'
 import type { WatcherComponents } from './watcher-components.ts'
 
@@ -44,6 +46,7 @@ export interface ChangeLogInit {
   readonly self: PeerId
   /** Every key that was ever approved. */
   peers(): Iterable<PeerId>
+  readonly history: History
   /** @default 16 MiB */
   readonly ringBytes?: number
 }
@@ -67,6 +70,7 @@ export class ChangeLog {
   readonly #init: ChangeLogInit
   readonly #committer: Committer
   readonly #ingest: Ingest
+  readonly #ledgers: Ledgers
   /** Blocks that a peer is making: in no row yet, and counted like those that are. */
   readonly #creating = new Map<PeerId, number>()
 
@@ -82,7 +86,9 @@ export class ChangeLog {
     this.index = index
     this.quarantine = quarantine
     this.#committer = committer
-    this.#ingest = new Ingest({ self, index, ledgers, committer, clock, quarantine })
+    this.#ledgers = ledgers
+    const { history } = init
+    this.#ingest = new Ingest({ self, index, ledgers, committer, clock, quarantine, history })
     const reader = new LogReader(storage, new Authors(self, () => init.peers()))
     this.watcherComponents = { self, index, quarantine, ring, reader, committer, epochs: state.epochs, clock }
   }
@@ -181,6 +187,15 @@ export class ChangeLog {
   async unsuspend(peer: PeerId): Promise<void> {
     await this.#init.storage.unsuspend(peer)
     this.quarantine.unsuspend(peer)
+  }
+
+  /**
+   * The changes of a block up to `horizon` are about to be removed: its snapshot stands for them from here on. What was
+   * kept of them in memory goes too.
+   */
+  fold(block: BlockId, horizon: Seq): Promise<void> {
+    this.index.folded(block, horizon)
+    return this.#ledgers.forget(block)
   }
 
   /** Told after each commit, in order. Listeners must not throw and must not wait. */

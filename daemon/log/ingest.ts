@@ -22,6 +22,8 @@ import type { BlockIndex } from './block-index.ts'
 import type { Committer } from './committer.ts'
 import { costOf, type Ledger, type Ledgers } from './ledger.ts'
 import type { Quarantine } from './quarantine.ts'
+import { type History, Recall } from './recall.ts'
+import { Turns } from './turns.ts'
 
 export interface Submission {
   readonly origin: Origin
@@ -41,6 +43,7 @@ export interface IngestComponents {
   readonly committer: Committer
   readonly clock: Clock
   readonly quarantine: Quarantine
+  readonly history: History
 }
 
 /** What the check of a signature counts for, in operations: one peer takes at most half of the time that there is. */
@@ -51,10 +54,13 @@ const maxHeads = 1_024
 
 export class Ingest {
   readonly #components: IngestComponents
+  readonly #recall: Recall
+  readonly #turns = new Turns()
   readonly #rates = new Map<PeerId, { tokens: number; atMs: number }>()
 
   constructor(components: IngestComponents) {
     this.#components = components
+    this.#recall = new Recall(components, (peer, cost) => this.#spend(peer, cost))
   }
 
   /** What became of each change, in order. Never rejects: every refusal is a settlement. */
@@ -73,9 +79,9 @@ export class Ingest {
       }
       this.#spend(peer, facts.reduce((sum, fact) => sum + costOf(fact), 0) - facts.length)
       const refusal = submission.refusal ?? this.#suspension(peer)
-      if (refusal !== undefined) return await this.#settleKnown(row, facts, refusal)
+      if (refusal !== undefined) return await this.#settleKnown(submission, facts, refusal)
       const tips = this.#checkTips(submission, row, facts)
-      return await this.#admitAndStore(submission, row, facts, tips)
+      return await this.#admitAndStore(submission, facts, tips)
     } catch (error) {
       if (error instanceof MooringError) return all(error)
       return all(new MooringError('internal', { cause: error }))
@@ -134,20 +140,28 @@ export class Ingest {
 
   async #admitAndStore(
     submission: Submission,
-    row: BlockRow,
     facts: readonly ChangeFacts[],
     tips: ReadonlyMap<string, SentTip>,
   ): Promise<Settlement[]> {
-    const { ledgers, committer } = this.#components
+    const { committer } = this.#components
     for (;;) {
-      let ledger = await ledgers.get(row.id)
-      while (ledger.isStale) ledger = await ledgers.get(row.id)
-      const entries = this.#admit(submission, ledger, facts, tips)
-      if (entries.length > 0) await this.#store(ledger, entries)
+      // Frames of one replica keep their order, also when one of them has to wait for what is known of it.
+      const turn = await this.#turns.take(turnOf(submission), async () => {
+        const known = await this.#recall.ledgerFor(submission, facts)
+        if (known.isStale) return undefined
+        const entries = this.#admit(submission, known, facts, tips)
+        // Handed to the store in the same turn as it was admitted: nothing comes in between.
+        const storing = entries.length > 0 ? this.#store(known, entries) : undefined
+        storing?.catch(() => {})
+        return { ledger: known, amount: entries.length, storing }
+      })
+      if (turn === undefined) continue
+      const { ledger, amount, storing } = turn
+      if (storing !== undefined) await storing
       // A duplicate may still be on its way: it is settled only when everything before it is durable.
       else if (ledger.inFlight > 0) await committer.barrier()
       // What a duplicate repeats was refused meanwhile: it is in no log, and is looked at again.
-      if (entries.length === facts.length || !ledger.isStale) return facts.map(() => 'stored' as const)
+      if (amount === facts.length || !ledger.isStale) return facts.map(() => 'stored' as const)
     }
   }
 
@@ -155,10 +169,14 @@ export class Ingest {
    * A replica sends again what it has no answer to. Refused because it may not write by now, it would take a change back
    * that everyone else has.
    */
-  async #settleKnown(row: BlockRow, facts: readonly ChangeFacts[], refusal: MooringError): Promise<Settlement[]> {
-    const { ledgers, committer } = this.#components
+  async #settleKnown(
+    submission: Submission,
+    facts: readonly ChangeFacts[],
+    refusal: MooringError,
+  ): Promise<Settlement[]> {
+    const { committer } = this.#components
     for (;;) {
-      const ledger = await ledgers.get(row.id)
+      const ledger = await this.#recall.ledgerFor(submission, facts)
       const known = facts.map((fact) => ledger.maxOpOf(fact.hash) !== undefined)
       if (ledger.inFlight > 0) await committer.barrier()
       if (!ledger.isStale) return known.map((isKnown) => (isKnown ? 'stored' : refusal))
@@ -239,6 +257,8 @@ export class Ingest {
 /** What is refused together: the store decides by peer and grant version. */
 const senderOf = ({ origin, grantVersion }: { readonly origin: Origin; readonly grantVersion: number }): string =>
   `${origin.peer} ${grantVersion}`
+
+const turnOf = ({ block, origin }: Submission): string => `${block} ${origin.peer} ${origin.replica}`
 
 /**
  * Rules about where a change stands among the others. Heads cost everyone: each next edit names all of them as its

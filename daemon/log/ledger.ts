@@ -16,6 +16,8 @@ export class Ledger implements BlockKnowledge {
   readonly #known = new Map<ChangeHash, number>()
   /** Heads of the block, each with the actor whose newest change it is; the schema's frozen change is nobody's. */
   readonly #heads = new Map<ChangeHash, ActorId | undefined>()
+  /** Whether every change of the block was a row when this was read: then what is not known does not exist. */
+  readonly #isComplete: boolean
   /** Changes that are not durable yet, each with who sent it under which grant. */
   readonly #pending = new Map<ChangeHash, string>()
   #undo: (() => void)[] = []
@@ -31,6 +33,7 @@ export class Ledger implements BlockKnowledge {
 
   constructor(state: BlockState) {
     this.block = state.row.id
+    this.#isComplete = state.row.horizonSeq === 0
     this.maxOp = state.row.maxOp
     this.ops = state.row.ops
     this.gaps = state.row.gaps
@@ -82,6 +85,24 @@ export class Ledger implements BlockKnowledge {
 
   maxOpOf(hash: ChangeHash): number | undefined {
     return this.#known.get(hash)
+  }
+
+  /** Hashes that would have to be known to admit these changes, and may be of changes that are no rows any more. */
+  unknown(facts: readonly ChangeFacts[]): Set<ChangeHash> {
+    const unknown = new Set<ChangeHash>()
+    if (this.#isComplete) return unknown
+    const own = new Set(facts.map(({ hash }) => hash))
+    for (const { actor, deps, hash, seq } of facts) {
+      // Of an actor that is further by now: a duplicate, or another change under its number.
+      if (seq <= (this.#clock.get(actor)?.seq ?? 0) && !this.#known.has(hash)) unknown.add(hash)
+      for (const dep of deps) if (!this.#known.has(dep) && !own.has(dep)) unknown.add(dep)
+    }
+    return unknown
+  }
+
+  /** Changes that are no rows any more, each with its highest operation counter. */
+  recall(found: ReadonlyMap<ChangeHash, number>): void {
+    for (const [hash, maxOp] of found) this.#known.set(hash, maxOp)
   }
 
   object(opId: string): KnownObject | undefined {
@@ -171,6 +192,12 @@ export class Ledgers {
     ledger.isStale = true
     this.#ledgers.delete(ledger.block)
     this.#entries -= ledger.counted
+  }
+
+  /** What the ledger of a block knows of its changes is too much by now: it is read again when it is needed. */
+  async forget(block: BlockId): Promise<void> {
+    const ledger = await this.#ledgers.get(block)?.catch(() => undefined)
+    if (ledger !== undefined) this.discard(ledger)
   }
 
   /** A ledger has grown: counted anew, so that those that nobody uses make room. */

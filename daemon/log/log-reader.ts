@@ -3,6 +3,13 @@ import type { BlockId, ChangeRow, ClockRow, Seq, Snapshot, Storage } from '../st
 import type { Authors } from './authors.ts'
 import { type AuthoredTip, groupBounds, LogGroup } from './ring.ts'
 
+/** A part of the log. */
+export interface GroupPage {
+  readonly groups: readonly LogGroup[]
+  /** Where the next page starts. */
+  readonly next: Seq
+}
+
 /** Bytes of changes per read: a few groups, so that a slow reader holds little. */
 const pageBytes = 512 * 1024
 
@@ -31,27 +38,30 @@ export class LogReader {
     })
   }
 
-  /** Groups with `after` < seq ≤ `until`, in log order. */
-  async *groups(after: Seq, until: Seq, block?: BlockId): AsyncGenerator<LogGroup, void, undefined> {
+  /** The first change after a position, of each actor of a block that has one. */
+  firstAfter(block: BlockId, after: Seq): ReturnType<Storage['firstAfter']> {
+    return this.#storage.firstAfter(block, after)
+  }
+
+  /** Groups with `after` < seq ≤ `until`, in log order, as many as one read gives. */
+  async page(after: Seq, until: Seq, block?: BlockId): Promise<GroupPage> {
+    const query = { after, until, maxBytes: pageBytes, ...(block === undefined ? {} : { block }) }
+    const { rows, next } = await this.#storage.readLog(query)
     const tips = new Map<BlockId, ReadonlyMap<string, AuthoredTip>>()
-    let position = after
-    while (position < until) {
-      const query = { after: position, until, maxBytes: pageBytes, ...(block === undefined ? {} : { block }) }
-      const page = await this.#storage.readLog(query)
-      for (const rows of grouped(page.rows)) {
-        const [first] = rows
-        if (first === undefined) continue
-        let ofBlock = tips.get(first.block)
-        if (ofBlock === undefined) {
-          const all = await this.tips(first.block)
-          ofBlock = new Map(all.map((tip) => [tip.hash, tip]))
-          tips.set(first.block, ofBlock)
-        }
-        const ending = rows.flatMap((row) => ofBlock.get(row.hash) ?? [])
-        yield new LogGroup(first.block, first.origin, rows, ending)
+    const groups: LogGroup[] = []
+    for (const part of grouped(rows)) {
+      const [first] = part
+      if (first === undefined) continue
+      let ofBlock = tips.get(first.block)
+      if (ofBlock === undefined) {
+        const all = await this.tips(first.block)
+        ofBlock = new Map(all.map((tip) => [tip.hash, tip]))
+        tips.set(first.block, ofBlock)
       }
-      position = page.next
+      const ending = part.flatMap((row) => ofBlock.get(row.hash) ?? [])
+      groups.push(new LogGroup(first.block, first.origin, part, ending))
     }
+    return { groups, next }
   }
 }
 

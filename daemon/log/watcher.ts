@@ -9,6 +9,7 @@ import type { Grant } from '../../protocol/grants.ts'
 import type { BlockAddress } from '../../protocol/ids.ts'
 import type { DiallerFrame, Frame, ListenerEffect, ListenerSession } from '../../protocol/sync/index.ts'
 import type { BlockId, BlockRow, Origin, Seq } from '../storage/storage.ts'
+import { BlockContent } from './block-content.ts'
 import { BlockSender } from './block-sender.ts'
 import { decodeCursor, isValidCursor } from './cursor.ts'
 import { CursorIssuer } from './cursor-issuer.ts'
@@ -29,7 +30,6 @@ export interface WatcherInit {
 }
 
 type OpenFrame = Frame<DiallerFrame, 'open'>
-type HaveFrame = Frame<DiallerFrame, 'have'>
 
 /** What a replica may ask for while it takes nothing: all of an SDK's blocks at once, several times over. */
 const maxJobs = 2_048
@@ -38,10 +38,13 @@ export class Watcher {
   readonly #components: WatcherComponents
   readonly #init: WatcherInit
   readonly #sender: BlockSender
+  readonly #content: BlockContent
   readonly #cursors: CursorIssuer
   readonly #watches: WatchList
   /** Blocks whose content the replica has up to `#position`. */
   readonly #following = new Set<BlockId>()
+  /** Blocks whose content was sent beyond `#position`, and up to where: the log brings it once more. */
+  readonly #ahead = new Map<BlockId, Seq>()
   /** Newest seq of the replica's own actors that it holds: never sent back to it. */
   readonly #own = new Possession()
   readonly #jobs: (() => Promise<void>)[] = []
@@ -54,19 +57,17 @@ export class Watcher {
     this.#components = components
     this.#init = init
     this.#watches = new WatchList({ index: components.index, grants: () => init.grants() })
-    const { session, origin, signal } = init
+    const { signal } = init
+    const { clock, epochs, index, quarantine, reader, self } = components
     this.#sender = new BlockSender({
-      self: components.self,
-      origin,
-      session,
-      reader: components.reader,
-      own: this.#own,
-      signal,
+      ...{ self, index, quarantine, reader, signal, own: this.#own },
+      session: init.session,
+      origin: init.origin,
       apply: (effects) => init.apply(effects),
       drained: () => init.drained(),
       changed: () => this.#sleep(),
     })
-    const { clock, epochs } = components
+    this.#content = new BlockContent({ index, quarantine, reader, sender: this.#sender, signal })
     this.#cursors = new CursorIssuer({ clock, epochs, onDue: () => this.wake() })
     signal.addEventListener('abort', () => this.wake(), { once: true })
   }
@@ -106,7 +107,7 @@ export class Watcher {
   }
 
   /** @throws `quota-exceeded` */
-  have(entries: HaveFrame['entries'], isLast: boolean): void {
+  have(entries: Frame<DiallerFrame, 'have'>['entries'], isLast: boolean): void {
     const have = this.#have ?? new HaveList()
     this.#have = isLast ? undefined : have
     have.add(entries)
@@ -228,25 +229,26 @@ export class Watcher {
     this.#following.add(row.id)
     // Also when it has a handle: the replica may have been told that the block is gone.
     await this.#sender.introduce(row, { named: clock })
-    let after: Seq = 0
-    if (clock === undefined) {
-      const snapshot = await this.#components.reader.snapshot(row.id)
-      if (snapshot !== undefined && snapshot.seq <= this.#position) {
-        after = snapshot.seq
-        await this.#sender.snapshot(row.id, snapshot.bytes)
-      }
-    }
-    for await (const group of this.#components.reader.groups(after, this.#position, row.id)) {
-      await this.#sendGroup(group, clock)
-      if (this.#init.signal.aborted) return
-    }
+    this.#ahead.set(row.id, await this.#content.send(row.id, this.#position, clock))
   }
 
   /** One page of the log, from the ring or from disk. */
   async #advance(): Promise<void> {
-    const { committer, reader, ring } = this.#components
+    const { committer, index, reader, ring } = this.#components
     const until = committer.published
-    for await (const group of ring.after(this.#position) ?? reader.groups(this.#position, until)) {
+    const present = ring.after(this.#position)
+    if (present !== undefined) return this.#pass(present, until)
+    const { groups, next } = await reader.page(this.#position, until)
+    // Looked at after the page was read: what was folded away by then is not in it.
+    for (const block of [...index.foldedAfter(this.#position)]) {
+      const isBehind = (this.#ahead.get(block) ?? 0) < (index.byId(block)?.horizonSeq ?? 0)
+      if (this.#following.has(block) && isBehind) await this.#catchUp(block)
+    }
+    await this.#pass(groups, next)
+  }
+
+  async #pass(groups: readonly LogGroup[], until: Seq): Promise<void> {
+    for (const group of groups) {
       await this.#passEvents(group.firstSeq)
       await this.#sendGroup(group)
       // A group that was read from disk may span the events of other blocks.
@@ -256,6 +258,14 @@ export class Watcher {
     }
     await this.#passEvents(until)
     this.#position = Math.max(this.#position, until)
+  }
+
+  /** Sends a block whose changes after the position are partly no rows any more. */
+  async #catchUp(block: BlockId): Promise<void> {
+    const row = this.#components.index.byId(block)
+    if (row === undefined) return
+    await this.#introduce(row)
+    this.#ahead.set(block, await this.#content.send(block, this.#position))
   }
 
   /** Tells of blocks that were made or deleted between the position and `until`. */
@@ -275,25 +285,19 @@ export class Watcher {
       if (event.kind === 'created' && this.#watches.matches(row.address) && row.deletedSeq === 0) {
         this.#following.add(row.id)
         await this.#introduce(row)
+        if (row.horizonSeq > 0) await this.#catchUp(row.id)
       } else if (event.kind === 'deleted' && this.#following.delete(row.id)) {
         this.#init.apply(this.#init.session.gone(row.address, 'deleted', row.id))
       }
     }
   }
 
-  /** `clock`: what `have` said that the replica holds. */
-  async #sendGroup(group: LogGroup, clock?: Clock): Promise<void> {
+  async #sendGroup(group: LogGroup): Promise<void> {
     await this.#sender.turn()
     if (!this.#following.has(group.block)) return
-    const { quarantine } = this.#components
-    const sound = group.without((item) => quarantine.hasRow(group.block, item.seq))
-    const lacks = sound === undefined ? undefined : this.#sender.lacking(sound, clock)
-    if (lacks === undefined) return
-    await this.#sender.writable()
-    const row = this.#components.index.byId(group.block)
-    if (row === undefined || this.#init.signal.aborted || !this.#following.has(group.block)) return
-    await this.#introduce(row)
-    this.#sender.group(lacks)
+    const ahead = this.#ahead.get(group.block) ?? 0
+    const rest = ahead < group.firstSeq ? group : group.without((item) => item.seq <= ahead)
+    if (rest !== undefined) await this.#sender.group(rest)
   }
 
   /** Gives the block a handle, unless it has one. */
@@ -303,6 +307,7 @@ export class Watcher {
 
   /** At the tail: a cursor if one is due, then waits for something to do. */
   async #rest(): Promise<void> {
+    this.#ahead.clear()
     const cursor = this.#isOpen ? this.#cursors.issue(this.#position, () => this.#watches.view()) : undefined
     if (cursor !== undefined) this.#init.apply(this.#init.session.synced(cursor))
     await this.#sleep()

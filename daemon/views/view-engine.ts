@@ -98,21 +98,20 @@ export class ViewEngine {
       return { text: render(schema, engineOf(document).materialize('/')), heads: headsOf(document) }
     },
 
+    check: ({ bytes, heads, changes }) => checkSaved(bytes, heads, changes),
+
+    recall: ({ block, hashes }) => {
+      const engine = engineOf(this.#documentOf(block).document)
+      return { maxOps: Float64Array.from(hashes, (hash) => engine.getChangeMetaByHash(hash)?.maxOp ?? -1) }
+    },
+
     snapshot: ({ block }) => {
       const { document } = this.#documentOf(block)
       const bytes = Automerge.save(document)
-      // Documents exist that save but never load again. Loading computes every change anew and compares its hash, so
-      // equal heads mean that nothing was lost on the way.
-      const loaded: Document = Automerge.load(bytes)
-      try {
-        const heads = headsOf(document)
-        const changes = Automerge.stats(document).numChanges
-        if (headsOf(loaded).join() !== heads.join()) throw new Error('the snapshot has other heads than the document')
-        if (Automerge.stats(loaded).numChanges !== changes) throw new Error('the snapshot has lost changes')
-        return { bytes, heads, changes }
-      } finally {
-        Automerge.free(loaded)
-      }
+      const heads = headsOf(document)
+      const changes = Automerge.stats(document).numChanges
+      checkSaved(bytes, heads, changes)
+      return { bytes, heads, changes }
     },
   }
 
@@ -154,6 +153,20 @@ export class ViewEngine {
       // A document that the engine still has in use cannot be freed: the thread has to go.
       return false
     }
+  }
+}
+
+/**
+ * Documents exist that save but never load again. Loading computes every change anew and compares its hash, so equal heads
+ * mean that nothing was lost on the way.
+ */
+function checkSaved(bytes: Uint8Array, heads: readonly ChangeHash[], changes: number): undefined {
+  const loaded: Document = Automerge.load(bytes)
+  try {
+    if (headsOf(loaded).join() !== heads.toSorted().join()) throw new Error('the snapshot has other heads')
+    if (Automerge.stats(loaded).numChanges !== changes) throw new Error('the snapshot has lost changes')
+  } finally {
+    Automerge.free(loaded)
   }
 }
 

@@ -33,6 +33,21 @@ export interface ViewSteps {
     ask: { readonly block: BlockId; readonly schema: string }
     answer: { readonly text: string; readonly heads: readonly ChangeHash[] }
   }
+  /** Whether bytes load, and to this: fails otherwise. `changes` counts the first change of the schema. */
+  check: {
+    ask: {
+      readonly block: BlockId
+      readonly bytes: Uint8Array
+      readonly heads: readonly ChangeHash[]
+      readonly changes: number
+    }
+    answer: undefined
+  }
+  /** Counter of the last operation of each of the changes; -1 for one that the document does not have. */
+  recall: {
+    ask: { readonly block: BlockId; readonly hashes: readonly ChangeHash[] }
+    answer: { readonly maxOps: Float64Array<ArrayBuffer> }
+  }
   /** Saves the document and loads what was saved again. `changes` counts the first change of the schema. */
   snapshot: {
     ask: { readonly block: BlockId }

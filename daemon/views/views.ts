@@ -11,30 +11,12 @@ import type { Logger } from '../log.ts'
 import type { BlockId, BlockRow, Seq, Snapshot, Storage } from '../storage/storage.ts'
 import { FailingBlocks } from './failing-blocks.ts'
 import { isolate, type Verdict } from './isolate.ts'
-import { logSlices } from './log-slices.ts'
+import { materialise } from './materialise.ts'
 import type { SliceLimit } from './view-steps.ts'
 import { ViewFault, type ViewRunner, ViewThread } from './view-thread.ts'
+import { defaultSliceLimit, type ViewsInit } from './views-init.ts'
 
-export interface ViewsInit {
-  readonly clock: Clock
-  readonly log: Logger
-  readonly read: Pick<Storage, 'snapshot' | 'readLog'>
-  /** Time without work after which the worker is ended. @default 30_000 ms */
-  readonly idleMs?: number
-  /**
-   * Longest time for one step of a job: loading, a slice of at most 5,000 changes, rendering, saving. A backstop
-   * against hangs, far above what honest work takes on a busy machine. @default 30_000 ms
-   */
-  readonly jobTimeoutMs?: number
-  /** Ceiling of the worker's JavaScript heap in MiB; a worker whose memory is above it after a job is replaced. @default 1_024 */
-  readonly memoryMb?: number
-  /** What a slice may cost before its changes are looked at one by one. @default 2 s of processor time, 512 MiB */
-  readonly sliceLimit?: SliceLimit
-  /** Entry of the worker thread. @default `view-worker` beside this file */
-  readonly entry?: URL
-  /** Instead of a thread. */
-  readonly startRunner?: () => ViewRunner
-}
+export type { ViewsInit } from './views-init.ts'
 
 export interface Rendering {
   /** What people read. */
@@ -51,6 +33,9 @@ export interface VerifyOptions {
   readonly aside: readonly ChangeHash[]
 }
 
+/** Where snapshots are put away. */
+export type SnapshotDisk = Pick<Storage, 'snapshot' | 'putSnapshot'>
+
 export type { Verdict } from './isolate.ts'
 
 interface Job {
@@ -61,8 +46,6 @@ interface Job {
   readonly reject: (error: unknown) => void
 }
 
-/** A single change of an allowed size takes a fraction of either on the largest block. */
-const defaultSliceLimit: SliceLimit = { cpuMs: 2_000, growthBytes: 512 * 1024 * 1024 }
 /** More are waiting than anyone will wait for. */
 const maxWaiting = 256
 const bytesPerMb = 1024 * 1024
@@ -171,6 +154,38 @@ export class Views {
     return verdict
   }
 
+  /**
+   * Puts a snapshot away and has what is then read back made into a document, which must have the same heads and as many
+   * changes: only then may the rows go that it stands for. A job of its own, so that whoever makes the block afterwards
+   * begins with this snapshot and never misses a row that went because of it.
+   *
+   * @throws `view-failed`, `daemon-stopping`, and what the store throws
+   */
+  store(block: BlockRow, snapshot: Snapshot, disk: SnapshotDisk): Promise<void> {
+    return this.#enqueue(block, async (thread) => {
+      await disk.putSnapshot(snapshot)
+      const stored = await disk.snapshot(block.id)
+      if (stored?.seq !== snapshot.seq) throw new MooringError('view-failed', { detail: 'another snapshot is stored' })
+      const bytes = Uint8Array.from(stored.bytes)
+      const { heads, changes } = snapshot
+      await thread.ask('check', { block: block.id, heads, changes: changes + 1, bytes }, [bytes.buffer])
+    })
+  }
+
+  /**
+   * Which of the hashes are of changes that the block has up to its horizon, each with the counter of its last operation.
+   *
+   * @throws `view-failed`, `unknown-schema`, `daemon-stopping`, and what reading throws
+   */
+  recall(block: BlockRow, hashes: readonly ChangeHash[]): Promise<ReadonlyMap<ChangeHash, number>> {
+    schemaNamed(block.schema)
+    return this.#enqueue(block, async (thread) => {
+      await this.#materialise(thread, block, block.horizonSeq)
+      const { maxOps } = await thread.ask('recall', { block: block.id, hashes })
+      return new Map(hashes.flatMap((hash, index) => ((maxOps[index] ?? -1) < 0 ? [] : [[hash, maxOps[index] ?? 0]])))
+    })
+  }
+
   /** What was made of a block holds for it no more: changes were set aside. It may be tried again at once. */
   forget(block: BlockId): void {
     this.#outdated.add(block)
@@ -187,24 +202,9 @@ export class Views {
   }
 
   /** Brings the worker's document of the block to `until`; answers where it then is. */
-  async #materialise(thread: ViewRunner, block: BlockRow, until: Seq, limit?: SliceLimit): Promise<Seq> {
-    let { seq } = await thread.ask('hold', { block: block.id })
-    if (this.#outdated.delete(block.id)) seq = undefined
-    // A held document is never older than the stored snapshot, which was made of it: rows that were folded into a
-    // snapshot and removed are not missed by reading on from here.
-    if (seq === undefined) {
-      const stored = await this.#read.snapshot(block.id)
-      seq = stored?.seq ?? 0
-      // Copied, for transfer: the caller's array, and the table's above all, stay whole.
-      const bytes = Uint8Array.from((stored ?? schemaNamed(block.schema).initial).bytes)
-      const from = stored === undefined ? 'change' : 'snapshot'
-      await thread.ask('begin', { block: block.id, seq, from, bytes }, [bytes.buffer])
-    }
-    for await (const slice of logSlices((query) => this.#read.readLog(query), { block: block.id, after: seq, until })) {
-      const ask = { block: block.id, ...slice, ...(limit === undefined ? {} : { limit }) }
-      await thread.ask('apply', ask, [slice.bytes.buffer, slice.lengths.buffer])
-    }
-    return Math.max(seq, until)
+  #materialise(thread: ViewRunner, block: BlockRow, until: Seq, limit?: SliceLimit): Promise<Seq> {
+    const isOutdated = this.#outdated.delete(block.id)
+    return materialise(thread, this.#read, { block, until, limit, isOutdated })
   }
 
   #enqueue<Result>(block: BlockRow, work: (thread: ViewRunner) => Promise<Result>): Promise<Result> {

@@ -7,6 +7,7 @@ import { type ChangeLog, openChangeLog } from '../../daemon/log/change-log.ts'
 import { serveSync } from '../../daemon/log/conversation.ts'
 import { Channel, type Grant, MooringError, type PeerId, parseGrant, type ReplicaId } from '../../protocol/index.ts'
 import { daemonPerson, type Person } from '../fixtures/cast.ts'
+import { recallFrom } from '../fixtures/recall.ts'
 import type { ClockScope, SimClock } from './sim-clock.ts'
 import type { SimReport } from './sim-report.ts'
 import { LifeStore, type SimDisk } from './sim-store.ts'
@@ -50,7 +51,8 @@ export class DaemonLife {
     }
     const { store, clock } = this
     const peers = (): PeerId[] => people.map((person) => person.peer)
-    this.log = await openChangeLog({ storage: store, clock, self: daemonPerson.peer, peers, ringBytes })
+    const history = recallFrom(store)
+    this.log = await openChangeLog({ storage: store, clock, self: daemonPerson.peer, peers, ringBytes, history })
   }
 
   /** The newest connection of a replica supersedes the older one. @throws `revoked` */

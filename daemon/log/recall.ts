@@ -1,0 +1,64 @@
+/**
+ * Finds out about changes that are no rows any more. Keeps: nothing is taken for known or unknown without having looked;
+ * asking costs the one who makes it necessary, and only that one waits for the answer.
+ */
+import { MooringError } from '../../protocol/errors.ts'
+import type { ChangeHash, PeerId } from '../../protocol/ids.ts'
+import type { ChangeFacts } from '../../protocol/sync/index.ts'
+import type { BlockId, BlockRow, Origin } from '../storage/storage.ts'
+import type { BlockIndex } from './block-index.ts'
+import type { Ledger, Ledgers } from './ledger.ts'
+import { Turns } from './turns.ts'
+
+/**
+ * Which of these changes a block has among those that are no rows any more, each with its highest operation counter.
+ * @throws `view-failed`, and then it is not known now
+ */
+export type History = (block: BlockRow, hashes: readonly ChangeHash[]) => Promise<ReadonlyMap<ChangeHash, number>>
+
+export interface RecallComponents {
+  readonly index: BlockIndex
+  readonly ledgers: Ledgers
+  readonly history: History
+}
+
+/** What a question counts for, in operations: a document may have to be loaded for it. */
+const opsPerQuestion = 1_000
+
+export class Recall {
+  readonly #components: RecallComponents
+  readonly #spend: (peer: PeerId, ops: number) => void
+  /** One question at a time for each peer: the worker that answers serves everyone. */
+  readonly #questions = new Turns()
+
+  /** `spend` throws when the peer has to wait. */
+  constructor(components: RecallComponents, spend: (peer: PeerId, ops: number) => void) {
+    this.#components = components
+    this.#spend = spend
+  }
+
+  /** The ledger of a block with all that decides about these changes. @throws `view-failed`, `rate-limited`, `block-deleted` */
+  async ledgerFor(
+    { block, origin }: { readonly block: BlockId; readonly origin: Origin },
+    facts: readonly ChangeFacts[],
+  ): Promise<Ledger> {
+    const { history, index, ledgers } = this.#components
+    const recalled = new Map<ChangeHash, number>()
+    const asked = new Set<ChangeHash>()
+    for (;;) {
+      const ledger = await ledgers.get(block)
+      if (ledger.isStale) continue
+      ledger.recall(recalled)
+      const open = [...ledger.unknown(facts)].filter((hash) => !asked.has(hash))
+      if (open.length === 0) return ledger
+      const row = index.byId(block)
+      if (row === undefined || row.deletedSeq > 0) throw new MooringError('block-deleted')
+      for (const hash of open) asked.add(hash)
+      const found = await this.#questions.take(origin.peer, async () => {
+        this.#spend(origin.peer, opsPerQuestion)
+        return history(row, open)
+      })
+      for (const [hash, maxOp] of found) recalled.set(hash, maxOp)
+    }
+  }
+}
