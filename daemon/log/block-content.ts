@@ -27,12 +27,14 @@ export class BlockContent {
   }
 
   /**
-   * Sends what the replica lacks of a block that was introduced, up to `position` or beyond; answers up to where it then
+   * Sends what the replica lacks of a block, introduced if it was not, up to `position` or beyond; answers up to where it then
    * has it. `named`: what `have` said that it holds.
    *
    * @throws what reading throws
    */
   async send(block: BlockId, position: Seq, named?: Clock): Promise<Seq> {
+    const row = this.#init.index.byId(block)
+    if (row !== undefined && !this.#init.sender.isIntroduced(block)) await this.#init.sender.introduce(row)
     let from = named === undefined ? undefined : await this.#heldUpTo(block, named)
     for (;;) {
       const after = from ?? (await this.#snapshot(block))

@@ -229,7 +229,7 @@ export class Watcher {
     this.#following.add(row.id)
     // Also when it has a handle: the replica may have been told that the block is gone.
     await this.#sender.introduce(row, { named: clock })
-    this.#ahead.set(row.id, await this.#content.send(row.id, this.#position, clock))
+    await this.#send(row.id, clock)
   }
 
   /** One page of the log, from the ring or from disk. */
@@ -242,7 +242,7 @@ export class Watcher {
     // Looked at after the page was read: what was folded away by then is not in it.
     for (const block of [...index.foldedAfter(this.#position)]) {
       const isBehind = (this.#ahead.get(block) ?? 0) < (index.byId(block)?.horizonSeq ?? 0)
-      if (this.#following.has(block) && isBehind) await this.#catchUp(block)
+      if (this.#following.has(block) && isBehind) await this.#send(block)
     }
     await this.#pass(groups, next)
   }
@@ -260,12 +260,9 @@ export class Watcher {
     this.#position = Math.max(this.#position, until)
   }
 
-  /** Sends a block whose changes after the position are partly no rows any more. */
-  async #catchUp(block: BlockId): Promise<void> {
-    const row = this.#components.index.byId(block)
-    if (row === undefined) return
-    await this.#introduce(row)
-    this.#ahead.set(block, await this.#content.send(block, this.#position))
+  /** Sends what the replica lacks of a block, also of what is no row any more; from there on the log carries it. */
+  async #send(block: BlockId, held?: Clock): Promise<void> {
+    this.#ahead.set(block, await this.#content.send(block, this.#position, held))
   }
 
   /** Tells of blocks that were made or deleted between the position and `until`. */
@@ -285,7 +282,7 @@ export class Watcher {
       if (event.kind === 'created' && this.#watches.matches(row.address) && row.deletedSeq === 0) {
         this.#following.add(row.id)
         await this.#introduce(row)
-        if (row.horizonSeq > 0) await this.#catchUp(row.id)
+        if (row.horizonSeq > 0) await this.#send(row.id)
       } else if (event.kind === 'deleted' && this.#following.delete(row.id)) {
         this.#init.apply(this.#init.session.gone(row.address, 'deleted', row.id))
       }
