@@ -100,6 +100,13 @@ export function admitChange(facts: ChangeFacts, block: BlockKnowledge): Admissio
   if (facts.startOp > block.maxOp + 1) {
     throw new MooringError('missing-deps', { detail: 'start-high: the operations before this change are not known' })
   }
+  // Whether what it names is among what it builds on, only the document could tell. That it is in the log before is what
+  // keeps replicas together: who gets the two in this order can apply them, and nobody gets them in another.
+  for (const { actor, counter } of facts.named) {
+    if ((block.lastOf(actor as ActorId)?.maxOp ?? 0) < counter) {
+      throw new MooringError('missing-deps', { detail: 'named: an operation that this change names is not known' })
+    }
+  }
   for (const { object, key } of facts.touched) {
     const known = block.object(object)
     if (known === undefined) refuse('object-unknown')

@@ -10,11 +10,18 @@ import { limits } from '../limits.ts'
 import type { Meter } from './columns.ts'
 import { ByteReader } from './leb128.ts'
 import { readOpColumns } from './op-columns.ts'
-import { checkOps, type MadeObject, type TouchedObject } from './ops.ts'
+import { checkOps, type MadeObject, type NamedOperation, type TouchedObject } from './ops.ts'
 import { refuse } from './structure-rules.ts'
 
 export type { Meter } from './columns.ts'
-export { type KeyKind, keyKindOf, type MadeObject, type ObjectType, type TouchedObject } from './ops.ts'
+export {
+  type KeyKind,
+  keyKindOf,
+  type MadeObject,
+  type NamedOperation,
+  type ObjectType,
+  type TouchedObject,
+} from './ops.ts'
 export { type StructureRule, structureRules } from './structure-rules.ts'
 
 export const chunkMagic = Uint8Array.of(0x85, 0x6f, 0x4a, 0x83)
@@ -49,6 +56,8 @@ export interface ChangeFacts {
   readonly made: readonly MadeObject[]
   /** Objects of earlier changes that this one writes to, each once, without the root. */
   readonly touched: readonly TouchedObject[]
+  /** The newest operation of each actor, of earlier changes, that this one names. */
+  readonly named: readonly NamedOperation[]
 }
 
 /**
@@ -75,7 +84,7 @@ export function readChange(chunk: Uint8Array, meter: Meter = { rows: 0 }): Chang
   const columns = readOpColumns(reader, meter)
   const maxOp = startOp + columns.count - 1
   if (maxOp > limits.maxOpCounter) refuse('op-counter')
-  const { made, touched } = checkOps(columns, { startOp, actors: [actor, ...actors] })
+  const { made, touched, named } = checkOps(columns, { startOp, actors: [actor, ...actors] })
   return {
     hash: hash as ChangeHash,
     actor,
@@ -90,6 +99,7 @@ export function readChange(chunk: Uint8Array, meter: Meter = { rows: 0 }): Chang
     expanded,
     made,
     touched,
+    named,
   }
 }
 

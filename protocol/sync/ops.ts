@@ -42,9 +42,16 @@ export interface OpContext {
   readonly actors: readonly string[]
 }
 
+/** The newest operation of an earlier change of one actor that this change names. */
+export interface NamedOperation {
+  readonly actor: string
+  readonly counter: number
+}
+
 interface Collected {
   readonly made: MadeObject[]
   readonly touched: TouchedObject[]
+  readonly named: NamedOperation[]
 }
 
 /** @throws `bad-change` with the rule that is broken. */
@@ -62,6 +69,8 @@ class OpCheck {
   readonly #rank: number[]
   readonly #made: MadeObject[] = []
   readonly #touched = new Map<string, KeyKind>()
+  /** Highest counter of an operation before this change that is named, by actor. */
+  readonly #highest: number[]
   #valueAt: number
   #predAt = 0
   /** The last object looked at: text edits name the same one over and over. */
@@ -74,6 +83,7 @@ class OpCheck {
     this.#startOp = context.startOp
     this.#actors = context.actors
     this.#used = context.actors.map((_, index) => index === 0)
+    this.#highest = context.actors.map(() => 0)
     const author = context.actors[0] ?? ''
     const before = context.actors.filter((actor, index) => index > 0 && actor < author).length
     this.#rank = context.actors.map((_, index) => (index === 0 ? before : index <= before ? index - 1 : index))
@@ -99,7 +109,9 @@ class OpCheck {
     }
     if (this.#valueAt !== this.#ops.val.to) refuse('value-length')
     if (this.#used.includes(false)) refuse('actor-unused')
-    return { made: this.#made, touched: Array.from(this.#touched, ([object, key]) => ({ object, key })) }
+    const touched = Array.from(this.#touched, ([object, key]) => ({ object, key }))
+    const named = this.#actors.map((actor, index) => ({ actor, counter: this.#highest[index] ?? 0 }))
+    return { made: this.#made, touched, named: named.filter(({ counter }) => counter > 0) }
   }
 
   #idOf(actor: number, ctr: number): string {
@@ -116,6 +128,7 @@ class OpCheck {
     if (actor >= this.#actors.length) refuse('actor-index')
     this.#used[actor] = true
     if (ctr >= this.#startOp + (actor === 0 ? row : 0)) refuse('future-reference')
+    if (ctr < this.#startOp && ctr > (this.#highest[actor] ?? 0)) this.#highest[actor] = ctr
   }
 
   /** Row of an id within this change, or −1 for an operation of another change. */

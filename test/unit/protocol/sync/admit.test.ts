@@ -98,6 +98,14 @@ describe('admission', () => {
     expect([code, detail?.split(':')[0]]).toEqual(['missing-deps', 'start-high'])
   })
 
+  it('asks for the operations that a change names and nobody has made yet', () => {
+    const last = block.lastOf(bob as ActorId)?.maxOp ?? 0
+    expect(admitChange({ ...rich, named: [{ actor: bob, counter: last }] }, block).outcome).toBe('admitted')
+    const [code, detail] = refusal({ ...rich, named: [{ actor: bob, counter: last + 1 }] })
+    expect([code, detail?.split(':')[0]]).toEqual(['missing-deps', 'named'])
+    expect(refusal({ ...rich, named: [{ actor: 'dd'.repeat(24), counter: 1 }] })[0]).toBe('missing-deps')
+  })
+
   it('refuses to write to an object that the block does not have', () => {
     expect(ruleOf({ ...rich, touched: [{ object: `2@${bob}`, key: 'map' }] })).toBe('object-unknown')
     expect(ruleOf({ ...rich, made: [{ opId: '23@bb', type: 'map', parent: `2@${bob}` }] })).toBe('object-unknown')

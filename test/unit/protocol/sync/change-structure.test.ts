@@ -1,4 +1,5 @@
 /** Every rule refuses what breaks it and nothing else in an otherwise honest change, and says which rule it was. */
+import * as Automerge from '@automerge/automerge'
 import { describe, expect, it } from 'vitest'
 import { MooringError } from '../../../../protocol/errors.ts'
 import { readChange, structureRules } from '../../../../protocol/sync/change-structure.ts'
@@ -76,5 +77,21 @@ describe('structure of a change', () => {
       { object: `7@${bob}`, key: 'seq' },
       { object: `1@${bob}`, key: 'seq' },
     ])
+  })
+
+  it('says up to which operation of each actor it names what was there before', () => {
+    const { deps, ops, startOp } = Automerge.decodeChange(samples.rich)
+    expect(deps).toHaveLength(3)
+    const highest = new Map<string, number>()
+    for (const { obj, elemId, pred } of ops as { obj: string; elemId?: string; pred: string[] }[]) {
+      for (const id of [obj, elemId ?? '_head', ...pred]) {
+        const [counter, actor] = id.split('@')
+        if (actor === undefined || Number(counter) >= startOp) continue
+        highest.set(actor, Math.max(highest.get(actor) ?? 0, Number(counter)))
+      }
+    }
+    const named = readChange(samples.rich).named.map(({ actor, counter }) => [actor, counter])
+    expect(new Map(named as [string, number][])).toEqual(highest)
+    expect(readChange(samples.first).named).toEqual([])
   })
 })
