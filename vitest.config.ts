@@ -13,9 +13,19 @@ const alias = {
   'mooring/daemon': at('./daemon/index.ts'),
 }
 
+/** A busy machine is not a wrong answer: what is waited for has as long as everything else. */
+const expect = { poll: { timeout: 10_000 } }
+
 const project = (name: string, options: object = {}) => ({
   resolve: { alias },
-  test: { name, include: [`test/${name}/**/*.test.ts`], pool: 'forks' as const, testTimeout: 30_000, ...options },
+  test: {
+    name,
+    include: [`test/${name}/**/*.test.ts`],
+    pool: 'forks' as const,
+    testTimeout: 30_000,
+    expect,
+    ...options,
+  },
 })
 
 export default defineConfig({

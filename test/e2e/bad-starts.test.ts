@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
-import { expect, it, onTestFinished } from 'vitest'
+import { expect, it, onTestFinished, vi } from 'vitest'
 import { formatTicket, parseTicket } from '../../protocol/index.ts'
 import { mallory } from '../fixtures/cast.ts'
 import { Home } from '../fixtures/command-line.ts'
@@ -68,9 +68,14 @@ it('warns of an unknown configuration key with a suggestion, and refuses a value
   writeFileSync(file, text)
   await home.json('up')
   expect(readFileSync(file, 'utf8')).toBe(text)
-  const { stdout } = await home.moor('logs')
-  expect(stdout).toContain('listen.prot')
-  expect(stdout).toContain('port')
+  await vi.waitFor(
+    async () => {
+      const { stdout } = await home.moor('logs')
+      expect(stdout).toContain('listen.prot')
+      expect(stdout).toContain('port')
+    },
+    { timeout: 20_000, interval: 200 },
+  )
   await home.json('down')
   writeFileSync(file, '[listen]\ntcp = "perhaps"\n')
   const failure = await failureOf(home, 'up')

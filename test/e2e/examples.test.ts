@@ -5,6 +5,9 @@ import { fileURLToPath } from 'node:url'
 import { expect, it, onTestFinished, vi } from 'vitest'
 import { Home } from '../fixtures/command-line.ts'
 
+/** Each try is a command of its own. */
+const soon = (check: () => Promise<void>): Promise<void> => vi.waitFor(check, { timeout: 20_000, interval: 200 })
+
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
 it('lets two notes plugins write one text, across the death of the daemon', async () => {
@@ -36,13 +39,10 @@ it('lets two notes plugins write one text, across the death of the daemon', asyn
   const { text: kept } = await home.json<{ text: string }>('block', 'show', 'space:home/notes')
   expect(kept.startsWith(text)).toBe(true)
   await alice.tells('live\nnotes: catching-up (connected; receiving what was missed)\nnotes: live')
-  await vi.waitFor(
-    async () => {
-      const { text: now } = await home.json<{ text: string }>('block', 'show', 'space:home/notes')
-      expect(now).toBe(`${text}while it was away\n`)
-    },
-    { timeout: 20_000, interval: 200 },
-  )
+  await soon(async () => {
+    const { text: now } = await home.json<{ text: string }>('block', 'show', 'space:home/notes')
+    expect(now).toBe(`${text}while it was away\n`)
+  })
   expect(await alice.stop()).toBe(0)
 })
 
@@ -52,7 +52,7 @@ it('runs the echo plugin, which needs no document engine', async () => {
   const echo = home.plugin('examples/echo/plugin.ts')
   await home.approveNext()
   await echo.tells('the daemon answered ahoy')
-  await vi.waitFor(async () => {
+  await soon(async () => {
     const { stdout } = await home.moor('logs', '--plugin', 'echo')
     expect(stdout).toContain('the daemon answered ahoy')
   })
@@ -70,8 +70,11 @@ it('runs the first plugin of the README as it stands there', async () => {
   writeFileSync(join(folder, 'greeter.ts'), source)
   const greeter = home.plugin(join(`.mooring-readme-${process.pid}`, 'greeter.ts'))
   await home.approveNext()
+  // It prints what it has; that the daemon has it too is said a moment later.
   await greeter.prints('hello')
-  expect(await home.json('block', 'show', 'space:home/greetings')).toMatchObject({ text: 'hello\n' })
+  await soon(async () => {
+    expect(await home.json('block', 'show', 'space:home/greetings')).toMatchObject({ text: 'hello\n' })
+  })
 })
 
 it('tells a plugin that the operator denied it, and ends it with the exit code for that', async () => {
@@ -91,7 +94,7 @@ it('cuts a live plugin off when it is revoked', async () => {
   await home.approveNext()
   await notes.tells('notes: live')
   notes.type('before')
-  await vi.waitFor(async () => {
+  await soon(async () => {
     expect(await home.json('block', 'show', 'space:home/notes')).toMatchObject({ text: 'before\n' })
   })
   await home.json('revoke', 'notes', '--yes')

@@ -20,7 +20,7 @@ describe('admission', () => {
   })
 
   it('never lets a full lobby delay an approved key', async () => {
-    const world = await createWorld({ lobby: { maxPerAddress: 1_000 } })
+    const world = await createWorld({ lobby: { maxPerAddress: 1_000 }, clock: patientClock })
     const strangers = await Promise.all(Array.from({ length: 80 }, () => createDialler()))
     const connections: Dialled[] = []
     for (const [index, stranger] of strangers.entries()) {

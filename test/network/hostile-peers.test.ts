@@ -183,9 +183,22 @@ describe('what builds on a change that is not durable', () => {
     await accomplice.begin(notes)
     const first = insert(textDoc(actorOf(mallory)), 0, 'a')
     const built = insert(A.clone(first.doc, { actor: actorOf(bob) }), 1, 'b')
+    // Held on its way to the store for as long as the other is being looked at.
+    const append = world.storage.append.bind(world.storage)
+    const held = Promise.withResolvers<void>()
+    const onItsWay = new Promise<void>((resolve) => {
+      vi.spyOn(world.storage, 'append').mockImplementation(async (entries) => {
+        if (entries.length > 0) resolve()
+        if (entries.length > 0) await held.promise
+        return append(entries)
+      })
+    })
     raw.submit([first.bytes])
+    await onItsWay
     accomplice.submit([built.bytes])
     expect(await accomplice.settled(1)).toBe('missing-deps')
+    held.resolve()
+    vi.restoreAllMocks()
     expect(await raw.settled(1)).toBe('ok')
     accomplice.submit([built.bytes])
     await accomplice.settled(2)

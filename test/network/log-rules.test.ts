@@ -217,7 +217,7 @@ describe('a replica that reads slowly', () => {
     expect(received).toBeLessThan(1024 * 1024 + 256 * 1024)
     expect(storedChanges()).toBe(150)
     slow.send({ t: 'credit', bytes: 512 * 1024 })
-    await vi.waitFor(() => expect(world.count('delta', 'mallory')).toBeGreaterThan(before))
+    await vi.waitFor(() => expect(world.count('delta', 'mallory')).toBeGreaterThan(before), { timeout: 10_000 })
   })
 })
 

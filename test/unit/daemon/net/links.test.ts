@@ -110,7 +110,7 @@ describe('the lobby', () => {
     const first = open(bob)
     const second = open(`12D3KooW${'C'.repeat(44)}` as PeerId)
     expect(first.link.reason).toMatchObject({ code: 'lobby-full', retryAfterMs: limits.lobbyRetryMs })
-    await vi.waitFor(() => expect(first.abort).toHaveBeenCalledOnce())
+    await vi.waitFor(() => expect(first.abort).toHaveBeenCalledOnce(), { timeout: 10_000 })
     expect(second.link.state).toBe('lobby')
     expect(links.lobbySize).toEqual({ arriving: 1, parked: 0 })
   })

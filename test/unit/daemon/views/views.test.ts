@@ -181,7 +181,7 @@ describe('the thread', () => {
     await clock.advance(999)
     expect(threads).toMatchObject({ started: 1, ended: 0 })
     await clock.advance(1)
-    await vi.waitFor(() => expect(threads).toMatchObject({ started: 1, ended: 1 }))
+    await vi.waitFor(() => expect(threads).toMatchObject({ started: 1, ended: 1 }), { timeout: 10_000 })
     expect((await views.render(log.row, log.seq)).text).toBe('')
     expect(threads).toMatchObject({ started: 2, ended: 1 })
     expect(log.snapshotReads).toBe(2)
@@ -203,7 +203,7 @@ describe('the thread', () => {
     log.edit(write('x'.repeat(1_000)))
     const { views, threads } = makeViews([log], { memoryMb: 12 })
     expect((await views.render(log.row, log.seq)).text).toHaveLength(1_000)
-    await vi.waitFor(() => expect(threads).toMatchObject({ started: 1, ended: 1 }))
+    await vi.waitFor(() => expect(threads).toMatchObject({ started: 1, ended: 1 }), { timeout: 10_000 })
   })
 
   it('is shared by equal requests that come together', async () => {
@@ -238,7 +238,7 @@ describe('the thread', () => {
     const { views, threads } = makeViews([log])
     const jobs = [views.render(log.row, log.seq), views.snapshot(log.row, log.seq)]
     const settled = Promise.allSettled(jobs)
-    await vi.waitFor(() => expect(threads.started).toBe(1))
+    await vi.waitFor(() => expect(threads.started).toBe(1), { timeout: 10_000 })
     await Promise.all([views.stop(), views.stop()])
     expect(threads).toMatchObject({ started: 1, ended: 1, faults: [] })
     for (const result of await settled) {
