@@ -95,6 +95,11 @@ export const limitTable = {
   maxOpsPerPeerSecond: { value: 100_000, unit: 'ops/s', reason: 'one peer cannot fill the log alone' },
   maxOpCounter: { value: 2 ** 31, unit: 'ops', reason: 'a counter near 2^32 makes the next local edit panic' },
   maxChunkBytes: { value: 64 * 1024, unit: 'bytes', reason: 'a piece of a snapshot; live deltas pass in between' },
+  maxSnapshotBytes: {
+    value: 256 * 1024 * 1024,
+    unit: 'bytes',
+    reason: 'pieces that a replica keeps until a snapshot is whole, and what its columns inflate to',
+  },
   maxLogLinesPerSecond: { value: 100, unit: 'count', reason: 'forwarded log lines of one plugin' },
   maxLogLineChars: { value: 4_000, unit: 'count', reason: 'one forwarded log line' },
 } as const satisfies Record<string, Limit>

@@ -15,7 +15,7 @@ import {
   parseAddress,
   type SchemaName,
 } from '../../protocol/index.ts'
-import { type ReceivedTip, type Refusal, readChange } from '../../protocol/sync/index.ts'
+import { checkDocument, type ReceivedTip, type Refusal, readChange } from '../../protocol/sync/index.ts'
 import { Block } from './block.ts'
 import { type Entry, newEntry, nothingSent, ownOf, rangesOf, regain, tellRefused } from './entry.ts'
 import { BlockHandle } from './handle.ts'
@@ -154,6 +154,7 @@ export class Entries {
   async restore(entry: Entry, bytes: Uint8Array, tips: readonly ReceivedTip[]): Promise<void> {
     if (entry.isOther) return
     checkTips(this.#init.daemon, entry, tips)
+    checkDocument(bytes)
     if (entry.loaded === undefined) await this.prepare(entry.address)
     const block = entry.loaded?.block
     if (block === undefined) return

@@ -62,6 +62,8 @@ export class DiallerSession {
   #settledCount = 0
   readonly #refused = new Set<OwnChange>()
   readonly #snapshots = new Map<number, Uint8Array[]>()
+  /** Of snapshots that are not whole yet. */
+  #snapshotBytes = 0
 
   /** In as many frames as it takes. */
   open(init: OpenInit): DiallerEffect[] {
@@ -159,7 +161,7 @@ export class DiallerSession {
         case 'gone':
           if (frame.handle !== undefined) {
             this.#known.delete(frame.handle)
-            this.#snapshots.delete(frame.handle)
+            this.#takeSnapshot(frame.handle)
           }
           this.#emit({ do: 'gone', frame })
           break
@@ -193,14 +195,30 @@ export class DiallerSession {
     this.#mustKnow(frame.handle)
     const parts = this.#snapshots.get(frame.handle) ?? []
     parts.push(frame.bytes)
+    this.#snapshotBytes += frame.bytes.byteLength
+    if (this.#snapshotBytes > limits.maxSnapshotBytes) {
+      throw new MooringError('quota-exceeded', { detail: 'snapshots longer than maxSnapshotBytes' })
+    }
     // Now, and not when the snapshot is whole: one that is longer than the window would never be.
     this.#consume(frame.bytes.byteLength)
     if (!frame.last) {
       this.#snapshots.set(frame.handle, parts)
       return
     }
-    this.#snapshots.delete(frame.handle)
-    this.#emit({ do: 'snapshot', handle: frame.handle, bytes: concat(parts), tips: frame.tips })
+    this.#snapshots.set(frame.handle, parts)
+    this.#emit({
+      do: 'snapshot',
+      handle: frame.handle,
+      bytes: concat(this.#takeSnapshot(frame.handle)),
+      tips: frame.tips,
+    })
+  }
+
+  #takeSnapshot(handle: number): Uint8Array[] {
+    const parts = this.#snapshots.get(handle) ?? []
+    this.#snapshots.delete(handle)
+    for (const part of parts) this.#snapshotBytes -= part.byteLength
+    return parts
   }
 
   #consume(bytes: number): void {
