@@ -19,7 +19,7 @@ import {
 import type { LastingCalls } from './calls.ts'
 import type { Connection } from './link.ts'
 import type { LogForwarder, LogLevel } from './log.ts'
-import type { BlockHandle, Memory } from './memory/index.ts'
+import type { BlockHandle, BlockWatch, Memory } from './memory/index.ts'
 
 // The SDK says hello itself, on every connection: an author who did so would start a second session.
 const { 'session.hello': _hello, ...authorOps } = hostProtocol.ops
@@ -67,6 +67,13 @@ export type Host = Omit<AuthorClient, 'log'> & {
    * `database-corrupt`, `database-newer`, `storage-full`, `storage-failed`
    */
   open<Name extends SchemaName>(address: BlockAddress | (string & {}), schema: Name): Promise<BlockHandle<Name>>
+  /**
+   * Follows every block that a pattern covers (`space:home/*`), those that are made later too. They are kept up to date
+   * and cost no document; {@link open} gives the handle of one.
+   *
+   * @throws `invalid-input` for what is no pattern with a star, `quota-exceeded`; what is wrong with the stored replica
+   */
+  watch(pattern: string): Promise<BlockWatch>
   /** Returns the function that ends it. */
   on<Event extends keyof HostEvents>(event: Event, listener: (value: HostEvents[Event]) => void): () => void
 }
@@ -178,6 +185,7 @@ export class HostCore {
         return covers(parseGrants(core.#grants), [grant])
       },
       open: <Name extends SchemaName>(address: string, schema: Name) => core.#open(address, schema),
+      watch: async (pattern: string) => (await core.#memoryOf()).watch(pattern),
       on: <Event extends keyof HostEvents>(event: Event, listener: (value: HostEvents[Event]) => void) => {
         const listeners = core.#listeners[event]
         listeners.add(listener)
@@ -189,11 +197,15 @@ export class HostCore {
   }
 
   async #open<Name extends SchemaName>(address: string, schema: Name): Promise<BlockHandle<Name>> {
-    const daemon = this.#self?.daemon
-    if (daemon === undefined) throw new MooringError('wrong-state', { detail: 'not welcomed yet' })
-    const memory = await this.openMemory(daemon)
+    const memory = await this.#memoryOf()
     await memory.prepare(address)
     return memory.open(address, schema)
+  }
+
+  async #memoryOf(): Promise<Memory> {
+    const daemon = this.#self?.daemon
+    if (daemon === undefined) throw new MooringError('wrong-state', { detail: 'not welcomed yet' })
+    return this.openMemory(daemon)
   }
 
   async #attachMemory(daemon: PeerId): Promise<Memory> {

@@ -24,7 +24,7 @@ import { systemClock } from './clock.ts'
 import { type authorProtocol, type Host, HostCore, type PluginStatus } from './host.ts'
 import { peerOf } from './identity.ts'
 import { LogForwarder, type LogLevel } from './log.ts'
-import type { BlockHandle } from './memory/index.ts'
+import type { BlockHandle, BlockWatch } from './memory/index.ts'
 import type { Plugin } from './plugin.ts'
 import { createStreamPair } from './stream-pair.ts'
 
@@ -41,6 +41,8 @@ export interface TestHostInit {
   readonly name?: string
   /** What `host.open` gives. @default refuses with `unknown-op` */
   readonly open?: <Name extends SchemaName>(address: string, schema: Name) => BlockHandle<Name>
+  /** What `host.watch` gives. @default refuses with `unknown-op` */
+  readonly watch?: (pattern: string) => BlockWatch
 }
 
 export interface TestHost {
@@ -133,6 +135,10 @@ export function createTestHost(init: TestHostInit = {}): TestHost {
       open: (address, schema) => {
         if (init.open !== undefined) return init.open(address, schema)
         throw new MooringError('unknown-op', { detail: 'give createTestHost an open function' })
+      },
+      watch: (pattern) => {
+        if (init.watch !== undefined) return init.watch(pattern)
+        throw new MooringError('unknown-op', { detail: 'give createTestHost a watch function' })
       },
       onConnection: () => {},
       beforeStop: async () => {},

@@ -1,7 +1,7 @@
 /**
- * One block in memory: the Automerge document, what arrived and is not applied yet, and the changes made here that the
- * daemon has not settled. A local change never waits; what arrives is applied in batches, because one call costs time
- * proportional to the document however many changes it brings.
+ * One block in memory: its document, what arrived and is not applied yet, and the changes made here that the daemon has
+ * not settled. A local change never waits; what arrives is applied in batches, because one call costs time proportional
+ * to the document however many changes it brings, and not at all before somebody looks.
  */
 import * as A from '@automerge/automerge'
 import {
@@ -16,20 +16,24 @@ import {
 } from '../../protocol/index.ts'
 import { actorPrefix, type ChangeFacts, makeActor, readChange } from '../../protocol/sync/index.ts'
 import type { BlockInit } from './block-init.ts'
-import { History } from './history.ts'
+import { type Base, BlockDocument, type KnownChange, snapshotBase } from './document.ts'
 import { beyond, hashOf, type LocalChange, localChange, unsettledOf } from './local-change.ts'
 import type { StoredContent } from './store.ts'
 
 type Doc<Name extends SchemaName> = A.Doc<SchemaValues[Name]>
 
+/** What waits for somebody to look, at most: from then on it is applied as it comes. */
+const maxWaitingChanges = 2_000
+const maxWaitingBytes = 4 * 1024 * 1024
+
 export class Block<Name extends SchemaName = SchemaName> {
   readonly address: BlockAddress
   readonly schema: Name
   readonly #init: BlockInit
-  #doc: Doc<Name>
-  readonly #history: History<SchemaValues[Name]>
+  readonly #document: BlockDocument<SchemaValues[Name]>
   #isBroken = false
-  #arrived: Uint8Array[] = []
+  #arrived: KnownChange[] = []
+  #waitingBytes = 0
   #cancelApply: (() => void) | undefined
   #applyAgainAtMs = 0
   #made = 0
@@ -44,17 +48,16 @@ export class Block<Name extends SchemaName = SchemaName> {
     this.#init = init
     this.address = init.address
     this.schema = init.schema
-    const { initial } = schemaNamed(init.schema)
-    const base = init.stored?.snapshot ?? initial.bytes
-    this.#doc = A.load<SchemaValues[Name]>(base, { actor: this.#mintActor() })
-    this.#history = new History(base)
+    const snapshot = init.stored?.snapshot
+    const base = snapshot === undefined ? this.#first : snapshotBase(snapshot)
+    this.#document = new BlockDocument(base, () => this.#mintActor())
     if (init.stored !== undefined) this.#resume(init.stored)
   }
 
   /** The document with everything that has arrived. */
   get value(): Doc<Name> {
     this.applyNow()
-    return this.#doc
+    return this.#document.value
   }
 
   get unsettled(): readonly LocalChange[] {
@@ -71,11 +74,6 @@ export class Block<Name extends SchemaName = SchemaName> {
     return [...this.#own].map(([actor, last]) => ({ actor: actor as ActorId, ...last }))
   }
 
-  /** How many changes the document holds. */
-  get changeCount(): number {
-    return A.stats(this.#doc).numChanges
-  }
-
   /** Takes note of a change that came back, when its actor was one of this replica. Whether it was. */
   regain(actor: string, seq: number, hash: ChangeHash): boolean {
     const held = this.#own.get(actor)
@@ -85,9 +83,8 @@ export class Block<Name extends SchemaName = SchemaName> {
 
   /** Newest seq of every actor in the document. */
   clock(): { actor: string; seq: number }[] {
-    this.applyNow()
     const clock = new Map<string, number>()
-    for (const { actor, seq } of A.getChangesMetaSince(this.#doc, [])) {
+    for (const { actor, seq } of A.getChangesMetaSince(this.value, [])) {
       clock.set(actor, Math.max(clock.get(actor) ?? 0, seq))
     }
     return [...clock].map(([actor, seq]) => ({ actor, seq }))
@@ -98,21 +95,22 @@ export class Block<Name extends SchemaName = SchemaName> {
    * @throws `change-too-large`, `bad-change` for what no daemon takes: nothing was changed
    */
   change(edit: (draft: SchemaValues[Name]) => void): LocalChange | undefined {
+    if (!this.#document.isMade) this.applyNow()
+    const doc = this.#document.value
     // The clock's time, not the system's: what is written follows from what the process was given.
     const time = Math.floor(this.#init.clock.nowMs() / 1_000)
-    const next = A.change(this.#doc, { time }, (draft) => {
+    const next = A.change(doc, { time }, (draft) => {
       edit(draft as SchemaValues[Name])
       // Thrown in here the change is rolled back; once it is history nobody could take it.
-      if (A.getBackend(this.#doc).pendingOps() > limits.maxOpsPerFrame) {
+      if (A.getBackend(doc).pendingOps() > limits.maxOpsPerFrame) {
         throw new MooringError('change-too-large', {
           detail: `one change has at most ${limits.maxOpsPerFrame} operations; a typed character is one: make several changes`,
         })
       }
     })
-    const bytes = A.getLastLocalChange(next)
-    this.#doc = next
+    const bytes = next === doc ? undefined : A.getLastLocalChange(next)
     if (bytes === undefined) return undefined
-    const facts = this.#readOwn(bytes)
+    const facts = this.#readOwn(next, bytes)
     const { actor, seq, hash } = facts
     // An edit that changed nothing makes no change: the last one is the one before.
     if (this.#own.get(actor)?.seq === seq) return undefined
@@ -121,33 +119,35 @@ export class Block<Name extends SchemaName = SchemaName> {
     const change = localChange(bytes, facts, { number: this.#made, position })
     this.#own.set(actor, { seq, hash })
     this.#unsettled.push(change)
-    this.#history.add([bytes], next)
+    this.#document.changed(next, change)
     return change
   }
 
   /** Takes verified changes in; they are applied in one batch soon, or when the value is read. */
-  arrive(chunks: readonly Uint8Array[]): void {
-    if (this.#isBroken) return
-    for (const chunk of chunks) this.#arrived.push(chunk)
+  arrive(changes: readonly KnownChange[]): void {
+    if (this.#isBroken || changes.length === 0) return
+    for (const change of changes) {
+      this.#arrived.push(change)
+      this.#waitingBytes += change.bytes.byteLength
+    }
     if (this.#cancelApply !== undefined) return
     const waitMs = Math.max(0, this.#applyAgainAtMs - this.#init.clock.monotonicMs())
-    this.#cancelApply = this.#init.clock.after(waitMs, () => this.applyNow())
+    this.#cancelApply = this.#init.clock.after(waitMs, () => this.#applyLater())
   }
 
   /** Never throws: it is called by a timer, where a throw would end the process of the plugin. */
   applyNow(): void {
     this.#cancelApply?.()
     this.#cancelApply = undefined
-    if (this.#arrived.length === 0) return
-    const batch = this.#arrived
-    this.#arrived = []
+    const batch = this.#takeArrived()
+    if (batch.length === 0 && this.#document.isMade) return
     const startMs = this.#init.clock.monotonicMs()
     this.#apply(batch)
-    this.#hasSettled = true
     const endMs = this.#init.clock.monotonicMs()
     // After an apply that took T, collect for T: applying never takes more than half of the time.
     this.#applyAgainAtMs = endMs + (endMs - startMs)
-    this.#init.onRemote()
+    this.#waitingBytes = 0
+    if (batch.length > 0) this.#init.onRemote()
   }
 
   /**
@@ -155,20 +155,22 @@ export class Block<Name extends SchemaName = SchemaName> {
    * may be newer than the snapshot, and the daemon does not send what it was told is here.
    *
    * @returns what the snapshot brought, as changes; undefined when it is all there is but for unsettled changes
+   * @throws `malformed` for what is no document
    */
-  restore(snapshot: Uint8Array): Uint8Array[] | undefined {
-    const waiting = this.#arrived
-    this.#arrived = []
-    const loaded = A.load<SchemaValues[Name]>(snapshot, { actor: this.#mintActor() })
-    const mine = A.getAllChanges(this.#doc)
-    const [doc] = A.applyChanges(loaded, mine)
-    const added = this.#hasSettled ? A.getChanges(this.#doc, doc) : undefined
+  restore(snapshot: Uint8Array): KnownChange[] | undefined {
+    const base = snapshotBase(snapshot)
+    const added = this.#hasSettled ? this.#restoreOver(base) : undefined
+    if (added === undefined) this.#document.restart(base, this.#unsettled)
     this.#hasSettled = true
-    this.#replace(doc)
-    this.#history.restart(snapshot, mine)
     this.#init.onRemote()
-    this.arrive(waiting)
     return added
+  }
+
+  #restoreOver(base: Base): KnownChange[] {
+    const before = A.getHeads(this.value)
+    this.#document.restart(base, this.#document.changes(this.#firstHash))
+    const brought = A.getChangesSince(this.value, before)
+    return brought.map((bytes) => ({ bytes, hash: hashOf(bytes) as ChangeHash }))
   }
 
   /** The daemon has these: they are no longer sent. */
@@ -190,14 +192,7 @@ export class Block<Name extends SchemaName = SchemaName> {
     const aside = this.#unsettled.filter((change) => change.number >= first.number)
     this.#unsettled = this.#unsettled.filter((change) => change.number < first.number)
     const hashes = new Set<string>(aside.map((change) => change.hash))
-    this.#rebuild((hash) => !hashes.has(hash))
-    const actors = new Set(this.#own.keys())
-    this.#own.clear()
-    // What was settled before is still held, and said to be.
-    for (const { actor, seq, hash } of A.getChangesMetaSince(this.#doc, [])) {
-      if (actors.has(actor)) this.#own.set(actor, { seq, hash: hash as ChangeHash })
-    }
-    this.#init.onRemote()
+    this.#without((hash) => hashes.has(hash))
     return aside
   }
 
@@ -208,8 +203,10 @@ export class Block<Name extends SchemaName = SchemaName> {
   unsettleBeyond(held: ReadonlyMap<string, number>): void {
     const isMissing = beyond(held, this.#own, this.#unsettled)
     if (isMissing === undefined) return
-    const missing = A.getAllChanges(this.#doc)
-      .map((bytes) => ({ bytes, facts: readChange(bytes) }))
+    this.applyNow()
+    const missing = this.#document
+      .changes(this.#firstHash)
+      .map(({ bytes }) => ({ bytes, facts: readChange(bytes) }))
       .filter(({ facts }) => isMissing(facts.actor, facts.seq))
     // Numbered below whatever waits already: they come first, and who waits for a later one waits for them too.
     const first = (this.#unsettled[0]?.number ?? 1) - missing.length
@@ -218,9 +215,10 @@ export class Block<Name extends SchemaName = SchemaName> {
     this.#unsettled.unshift(...missing.map(({ bytes, facts }, index) => localChange(bytes, facts, place(index))))
   }
 
-  /** Whether the document has a change. */
+  /** Whether the block has a change; of those that wait only what is known without applying them. */
   holds(hash: ChangeHash): boolean {
-    return A.hasHeads(this.value, [hash])
+    if (this.#arrived.some((change) => change.hash === hash)) return true
+    return this.#document.has(hash) ?? A.hasHeads(this.value, [hash])
   }
 
   /** Begins again from the schema's initial change: the address holds another generation now. */
@@ -231,9 +229,7 @@ export class Block<Name extends SchemaName = SchemaName> {
     this.#hasSettled = false
     this.#own.clear()
     this.#isBroken = false
-    const { initial } = schemaNamed(this.schema)
-    this.#replace(A.load<SchemaValues[Name]>(initial.bytes, { actor: this.#mintActor() }))
-    this.#history.restart(initial.bytes, [])
+    this.#document.restart(this.#first, [])
     this.#init.onRemote()
     return aside
   }
@@ -241,34 +237,52 @@ export class Block<Name extends SchemaName = SchemaName> {
   free(): void {
     this.#cancelApply?.()
     this.#arrived = []
-    A.free(this.#doc)
+    this.#document.free()
+  }
+
+  get #first(): Base {
+    const { bytes, hash } = schemaNamed(this.schema).initial
+    return { bytes, heads: [hash] }
+  }
+
+  get #firstHash(): ChangeHash {
+    return schemaNamed(this.schema).initial.hash
   }
 
   /** Goes on where an earlier process ended. */
   #resume(stored: StoredContent): void {
-    this.#apply(stored.changes.map(({ bytes }) => bytes))
+    this.#document.add(stored.changes)
     this.#hasSettled = stored.snapshot !== undefined || stored.changes.some(({ isUnsettled }) => !isUnsettled)
     for (const { actor, seq, hash } of stored.own) this.#own.set(actor, { seq, hash })
     this.#unsettled = unsettledOf(stored.changes)
     this.#made = this.#unsettled.length
   }
 
-  #apply(batch: readonly Uint8Array[]): void {
-    try {
-      const [doc] = A.applyChanges(this.#doc, [...batch])
-      this.#doc = doc
-      this.#history.add(batch, doc)
-    } catch {
-      this.#applyApart(batch)
+  /** While nobody has looked at the block there is nothing to apply to; whoever listens is told that there is more. */
+  #applyLater(): void {
+    const isMuch = this.#document.waiting + this.#arrived.length > maxWaitingChanges
+    if (this.#document.isMade || isMuch || this.#waitingBytes > maxWaitingBytes) {
+      this.applyNow()
+      return
     }
+    this.#cancelApply = undefined
+    this.#document.add(this.#takeArrived())
+    this.#init.onRemote()
   }
 
-  /** The engine threw: its document is half changed, and one of the changes is why. */
-  #applyApart(batch: readonly Uint8Array[]): void {
+  #takeArrived(): KnownChange[] {
+    const batch = this.#arrived
+    this.#arrived = []
+    this.#hasSettled ||= batch.length > 0
+    return batch
+  }
+
+  #apply(batch: readonly KnownChange[]): void {
     try {
-      const { doc, poison } = this.#history.recover(batch, () => this.#mintActor())
-      this.#replace(doc)
-      this.#init.onPoison(poison.map((bytes) => readChange(bytes).hash))
+      this.#document.add(batch)
+      void this.#document.value
+      const poison = this.#document.takePoison()
+      if (poison.length > 0) this.#init.onPoison(poison.map(({ hash }) => hash))
     } catch (error) {
       this.#isBroken = true
       this.#init.onBroken(error)
@@ -276,29 +290,28 @@ export class Block<Name extends SchemaName = SchemaName> {
   }
 
   /** The check that the daemon will make, while the change can still be taken back. */
-  #readOwn(bytes: Uint8Array): ChangeFacts {
+  #readOwn(next: Doc<Name>, bytes: Uint8Array): ChangeFacts {
     try {
       return readChange(bytes)
     } catch (error) {
-      const refused = hashOf(bytes)
-      this.#rebuild((hash) => hash !== refused)
+      this.#document.undo(next, hashOf(bytes))
       throw error
     }
   }
 
-  #rebuild(keeps: (hash: string) => boolean): void {
-    const kept = A.getAllChanges(this.#doc).filter((bytes) => keeps(hashOf(bytes)))
-    // A fresh actor: a sequence number that was used once must never be used for something else.
-    const [doc] = A.applyChanges(A.init<SchemaValues[Name]>({ actor: this.#mintActor() }), kept)
-    this.#replace(doc)
-    this.#history.restart(undefined, kept)
+  #without(isOut: (hash: string) => boolean): KnownChange[] {
+    const out = this.#document.without(isOut)
+    const actors = new Set(this.#own.keys())
+    this.#own.clear()
+    // What was settled before is still held, and said to be.
+    for (const { actor, seq, hash } of A.getChangesMetaSince(this.#document.value, [])) {
+      if (actors.has(actor)) this.#own.set(actor, { seq, hash: hash as ChangeHash })
+    }
+    this.#init.onRemote()
+    return out
   }
 
-  #replace(doc: Doc<Name>): void {
-    A.free(this.#doc)
-    this.#doc = doc
-  }
-
+  // A fresh actor for each document: a sequence number that was used once must never be used for something else.
   #mintActor(): string {
     return makeActor(actorPrefix(this.#init.daemon, this.#init.self), this.#init.random(8))
   }

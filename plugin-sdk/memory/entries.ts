@@ -1,7 +1,6 @@
 /**
- * The blocks of a replica: which there are, what of them is in memory, and that the store hears of everything in the
- * order in which it happens. A block that an earlier process left is not loaded before somebody opens it: what arrives
- * for it goes to the store alone.
+ * The blocks of a replica: which there are, and what of them is in memory. A block that an earlier process left, or that
+ * came by a watched pattern, is not loaded before somebody opens it: what arrives for it goes to the store alone.
  */
 import {
   type ActorId,
@@ -15,15 +14,12 @@ import {
   parseAddress,
   type SchemaName,
 } from '../../protocol/index.ts'
-import { checkDocument, type ReceivedTip, type Refusal, readChange } from '../../protocol/sync/index.ts'
 import { Block } from './block.ts'
-import { type Entry, newEntry, nothingSent, ownOf, rangesOf, regain, tellRefused } from './entry.ts'
+import { type Entry, type LoadedEntry, newEntry, nothingSent, ownOf } from './entry.ts'
 import { BlockHandle } from './handle.ts'
 import type { Journal } from './journal.ts'
-import type { LocalChange } from './local-change.ts'
 import type { ReplicaInit } from './replica-init.ts'
 import type { ReplicaStore, StoredContent, StoredOwn } from './store.ts'
-import { checkTips } from './tips.ts'
 
 /** Where a replica is kept. */
 export interface Keeping {
@@ -40,12 +36,13 @@ export interface EntriesInit extends ReplicaInit {
   onPoison(entry: Entry, hashes: readonly ChangeHash[]): void
 }
 
-/** Changes named in `open`, each up to 400 bytes: they share a frame with the watches. */
-const maxOwn = 400
+/** Changes named when a conversation opens: as many as the daemon remembers. What is not named is sent once more. */
+const maxOwn = 10_000
 
 export class Entries {
   readonly #init: EntriesInit
   readonly #entries = new Map<BlockAddress, Entry>()
+  #asked = 0
 
   constructor(init: EntriesInit) {
     this.#init = init
@@ -84,30 +81,64 @@ export class Entries {
     await entry.loading
   }
 
-  /** @throws `address-taken` for another schema, `quota-exceeded` above `limits.maxWatches` blocks */
-  open(text: string, schema: SchemaName): Entry & { loaded: NonNullable<Entry['loaded']> } {
+  /** @throws `address-taken` for another schema, `quota-exceeded` above `limits.maxWatchedBlocks` blocks */
+  open(text: string, schema: SchemaName): LoadedEntry {
     const { address } = parseAddress(text)
-    const entry = this.#entries.get(address) ?? this.#create(address, schema)
-    if (entry.schema !== schema) throw new MooringError('address-taken', { detail: entry.schema })
-    if (entry.loaded === undefined) throw new MooringError('wrong-state', { detail: `${address} is not loaded yet` })
-    const asked = entry.isAsked ? 0 : [...this.all].filter(({ isAsked }) => isAsked).length
+    const known = this.#entries.get(address)
+    if (known !== undefined && known.schema !== schema) {
+      throw new MooringError('address-taken', { detail: known.schema })
+    }
     // One watch each: the daemon ends the stream of a replica that watches more.
-    if (asked >= limits.maxWatches) throw new MooringError('quota-exceeded', { detail: 'maxWatches' })
-    return entry as Entry & { loaded: NonNullable<Entry['loaded']> }
+    if (known?.isAsked !== true && this.#asked >= limits.maxWatchedBlocks) {
+      throw new MooringError('quota-exceeded', { detail: 'maxWatchedBlocks' })
+    }
+    const entry = known ?? this.#create(address, schema)
+    if (known === undefined) this.#attach(entry, undefined)
+    if (entry.loaded === undefined) throw new MooringError('wrong-state', { detail: `${address} is not loaded yet` })
+    return entry as LoadedEntry
   }
 
-  /** Newest change of each actor of this key, of the blocks that the daemon knows: as many as one frame takes. */
+  /** Somebody has opened it in this process. Whether that is the first time. */
+  ask(entry: Entry): boolean {
+    if (entry.isAsked) return false
+    entry.isAsked = true
+    this.#asked++
+    return true
+  }
+
+  /** A block that nobody has opened: the daemon told of it because a pattern is watched. */
+  meet(address: BlockAddress, schema: string): Entry {
+    const known = this.#entries.get(address)
+    if (known !== undefined) return known
+    // What this version cannot read is not kept: a later one is told of it again.
+    if (!isSchemaName(schema)) return { ...newEntry(address, schema), isOther: true }
+    const entry = this.#create(address, schema)
+    if (this.#init.keeping === undefined) this.#attach(entry, undefined)
+    else entry.isEmpty = true
+    return entry
+  }
+
+  /** No pattern covers it any more, and nobody has opened it. */
+  forget(entry: Entry): void {
+    this.#entries.delete(entry.address)
+    entry.loaded?.block.free()
+    this.#init.keeping?.journal.add({ kind: 'forget', address: entry.address })
+  }
+
+  /** Newest change of each actor of this key, of the blocks that the daemon knows. */
   own(): (StoredOwn & { address: BlockAddress; generation: number })[] {
-    const own = [...this.all].flatMap((entry) => {
+    const own: (StoredOwn & { address: BlockAddress; generation: number })[] = []
+    for (const entry of this.all) {
       const { address, generation } = entry
-      if (generation === undefined) return []
-      return [...ownOf(entry)].map(({ actor, seq, hash }) => ({ address, generation, actor, seq, hash }))
-    })
+      if (generation === undefined) continue
+      for (const { actor, seq, hash } of ownOf(entry)) own.push({ address, generation, actor, seq, hash })
+    }
     return own.slice(-maxOwn)
   }
 
   /** The daemon has more of an actor of this key than the store: it is a copy, or older than what was sent from it. */
   isShort(entry: Entry, held: readonly { actor: string; seq: number }[]): boolean {
+    if (held.length === 0) return false
     const own = new Map(ownOf(entry).map(({ actor, seq }) => [actor as string, seq]))
     return held.some(({ actor, seq }) => seq > (own.get(actor) ?? Number.POSITIVE_INFINITY))
   }
@@ -125,89 +156,9 @@ export class Entries {
     }
   }
 
-  introduce(entry: Entry, generation: number): void {
-    entry.isRefused = false
-    if (entry.generation !== undefined && entry.generation !== generation) this.#begin(entry)
-    if (entry.generation === generation && entry.gone === undefined) return
-    entry.generation = generation
-    entry.gone = undefined
-    this.#init.keeping?.journal.add({ kind: 'block', address: entry.address, schema: entry.schema, generation })
-  }
-
-  /** Takes changes in that came from the daemon. @throws what a change is not; `bad-signature` */
-  receive(entry: Entry, chunks: readonly Uint8Array[], tips: readonly ReceivedTip[]): void {
-    if (entry.isOther) return
-    checkTips(this.#init.daemon, entry, tips)
-    // Automerge does not verify checksums when it applies: what was damaged on the way must be noticed here.
-    const facts = chunks.map((chunk) => readChange(chunk))
-    for (const [index, { actor, seq, hash }] of facts.entries()) {
-      const bytes = chunks[index]
-      if (bytes !== undefined)
-        this.#keep(entry, bytes, regain(entry, actor, seq, hash) ? { actor, seq, hash } : undefined)
-    }
-    if (entry.loaded !== undefined) entry.loaded.block.arrive(chunks)
-    // Whether what is being read has them is not known; twice does no harm.
-    else if (entry.loading !== undefined) entry.arrived.push(...chunks)
-  }
-
-  /** Takes a snapshot of the daemon in. A block that is on disk only is loaded for it. */
-  async restore(entry: Entry, bytes: Uint8Array, tips: readonly ReceivedTip[]): Promise<void> {
-    if (entry.isOther) return
-    checkTips(this.#init.daemon, entry, tips)
-    checkDocument(bytes)
-    if (entry.loaded === undefined) await this.prepare(entry.address)
-    const block = entry.loaded?.block
-    if (block === undefined) return
-    const added = block.restore(bytes)
-    if (added !== undefined) for (const change of added) this.#keep(entry, change, undefined)
-    else {
-      const changes = block.changeCount - block.unsettled.length
-      this.#init.keeping?.journal.add({ kind: 'snapshot', address: entry.address, bytes, changes })
-    }
-  }
-
-  settle(entry: Entry, settled: readonly { readonly hash: ChangeHash }[]): void {
-    if (entry.loaded === undefined || settled.length === 0) return
-    const { block, handle } = entry.loaded
-    const hashes = new Set<string>(settled.map(({ hash }) => hash))
-    for (const { from, to } of rangesOf(block.unsettled, hashes)) {
-      // Lost, it is sent again and recognised by its hash: not worth a transaction of its own.
-      this.#init.keeping?.journal.addLazily({ kind: 'settled', address: entry.address, from, to })
-    }
-    block.settle(hashes)
-    handle.settled()
-  }
-
-  /** What was made here from `first` on is refused for good: taken out of the block and kept aside. */
-  refuse(entry: Entry, first: LocalChange, error: Refusal): void {
-    if (entry.loaded === undefined) return
-    const { code, detail } = error
-    const aside = entry.loaded.block.setAside(first)
-    this.#init.keeping?.journal.add({ kind: 'aside', address: entry.address, from: first.position, code, detail })
-    tellRefused(entry.loaded.handle, aside, error)
-  }
-
-  gone(entry: Entry, reason: string): void {
-    // It made room for another one.
-    if (reason === 'no-match' && entry.loaded === undefined) {
-      entry.wire = undefined
-      return
-    }
-    entry.gone = reason
-    this.#init.keeping?.journal.add({ kind: 'gone', address: entry.address, reason })
-    entry.loaded?.handle.setState('gone', reason)
-    // Not readable is not deleted: what is on its way may still be stored, and the answer to it decides.
-    if (reason !== 'deleted') return
-    const first = entry.loaded?.block.unsettled[0]
-    const error = { code: 'block-deleted', detail: reason, retryAfterMs: undefined }
-    if (first !== undefined) this.refuse(entry, first, error)
-    entry.wire = undefined
-  }
-
   disconnected(): void {
     for (const entry of this.all) {
       entry.wire = undefined
-      entry.isRefused = false
       entry.sentUpTo = nothingSent
       entry.retry = undefined
       entry.cancelRetry?.()
@@ -225,25 +176,10 @@ export class Entries {
     this.#entries.clear()
   }
 
-  /** The address holds another generation: what was made for the dead one is kept aside. */
-  #begin(entry: Entry): void {
-    const error = { code: 'block-deleted', detail: 'another generation', retryAfterMs: undefined }
-    const first = entry.loaded?.block.unsettled[0]
-    const { journal } = this.#init.keeping ?? {}
-    if (first !== undefined) {
-      const { code, detail } = error
-      journal?.add({ kind: 'aside', address: entry.address, from: first.position, code, detail })
-    }
-    journal?.add({ kind: 'reset', address: entry.address })
-    entry.own.clear()
-    if (entry.loaded !== undefined) tellRefused(entry.loaded.handle, entry.loaded.block.reset(), error)
-  }
-
   #create(address: BlockAddress, schema: SchemaName): Entry {
     const entry = newEntry(address, schema)
     this.#entries.set(address, entry)
     this.#init.keeping?.journal.add({ kind: 'block', address, schema, generation: undefined })
-    this.#attach(entry, undefined)
     return entry
   }
 
@@ -254,7 +190,7 @@ export class Entries {
     await keeping.journal.saved()
     const stored = await keeping.store.read(entry.address)
     this.#attach(entry, stored)
-    if (entry.arrived.length > 0) entry.loaded?.block.arrive(entry.arrived)
+    entry.loaded?.block.arrive(entry.arrived)
   }
 
   #attach(entry: Entry, stored: StoredContent | undefined): void {
@@ -305,11 +241,5 @@ export class Entries {
       },
       onRemote: () => entry.loaded?.handle.emit('change', { local: false }),
     })
-  }
-
-  /** A change of others, or an own one that had been lost here. */
-  #keep({ address }: Entry, bytes: Uint8Array, own: StoredOwn | undefined): void {
-    const journal = this.#init.keeping?.journal
-    journal?.addChange({ address, isUnsettled: false, position: journal.nextPosition(), bytes, own })
   }
 }

@@ -12,6 +12,7 @@ import {
 } from '../../protocol/index.ts'
 import type { OwnChange, Refusal } from '../../protocol/sync/index.ts'
 import type { Block } from './block.ts'
+import type { KnownChange } from './document.ts'
 import type { BlockHandle } from './handle.ts'
 import type { LocalChange } from './local-change.ts'
 import type { StoredOwn } from './store.ts'
@@ -27,15 +28,19 @@ export interface Entry {
   loaded: { readonly block: Block; readonly handle: BlockHandle } | undefined
   loading: Promise<void> | undefined
   /** Came while the block was being loaded. */
-  readonly arrived: Uint8Array[]
+  readonly arrived: KnownChange[]
+  /** Nothing of it is here: a snapshot is all there is. */
+  isEmpty: boolean
+  /** Heads that the daemon told of and that have not come yet; without any the block is in step. */
+  readonly awaited: Set<string>
+  /** How many changes the daemon had when it introduced the block. */
+  changes: number
   /** Newest change of each own actor, while the block is on disk only. */
   readonly own: Map<string, { seq: number; hash: ChangeHash }>
   /** The address holds a block of another schema: what comes of it is not for this document. */
   isOther: boolean
   /** Somebody opened it in this process: the daemon is asked to make it if there is none. */
   isAsked: boolean
-  /** The daemon would not make it on the present conversation; it is asked again with the next edit. */
-  isRefused: boolean
   /** Handle on the present conversation, once the daemon introduced the block there. */
   wire: number | undefined
   /** Number of the newest local change that was handed to the present conversation. */
@@ -44,6 +49,8 @@ export interface Entry {
   retry: { readonly code: string; readonly afterMs: number } | undefined
   cancelRetry: (() => void) | undefined
 }
+
+export type LoadedEntry = Entry & { readonly loaded: NonNullable<Entry['loaded']> }
 
 /** Below every number of a change. */
 export const nothingSent = Number.NEGATIVE_INFINITY
@@ -56,10 +63,12 @@ export const newEntry = (address: BlockAddress, schema: string): Entry => ({
   loaded: undefined,
   loading: undefined,
   arrived: [],
+  isEmpty: false,
+  awaited: new Set(),
+  changes: 0,
   own: new Map(),
   isOther: false,
   isAsked: false,
-  isRefused: false,
   wire: undefined,
   sentUpTo: nothingSent,
   retry: undefined,
@@ -67,11 +76,13 @@ export const newEntry = (address: BlockAddress, schema: string): Entry => ({
 })
 
 /**
- * Whether the daemon is asked to make the block if there is none. What was made offline in an earlier process and not
- * opened since is; what the daemon knew and nobody asks for is not, because it may have been deleted meanwhile.
+ * Whether the daemon is asked for the block when a conversation begins, and makes it if there is none: what it has never
+ * heard of, and what has something to say. What it knew and nobody changed is watched only; it may have been deleted.
  */
-export const isAsked = (entry: Entry): boolean =>
-  entry.isAsked || (entry.loaded !== undefined && entry.generation === undefined)
+export const needsAsking = ({ isAsked, generation, loaded }: Entry): boolean => {
+  if (loaded === undefined) return false
+  return loaded.block.unsettled.length > 0 || (generation === undefined && isAsked)
+}
 
 /**
  * A change came that this replica may have made and lost: a copy or an old backup gets back what was sent from the other.

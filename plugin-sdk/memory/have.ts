@@ -3,6 +3,7 @@
  * answers to the creates that are on their way already say what the daemon holds of it; what is on disk only has to be
  * read first.
  */
+import type { BlockAddress } from '../../protocol/index.ts'
 import type { Frame } from '../../protocol/sync/index.ts'
 import type { Entries } from './entries.ts'
 import type { Entry } from './entry.ts'
@@ -11,7 +12,7 @@ type HaveEntries = Frame<{ t: 'have'; entries: never[] }, 'have'>['entries']
 
 export interface HaveInit {
   readonly entries: Entries
-  readonly watched: ReadonlySet<string>
+  isWatched(address: BlockAddress): boolean
   say(entries: HaveEntries, isLast: boolean): void
   /** The conversation has ended meanwhile. */
   isOver(): boolean
@@ -21,8 +22,8 @@ export interface HaveInit {
 const maxClock = 1_000
 
 /** Runs up to the first block that has to be read before it returns. */
-export async function tellHave({ entries, watched, say, isOver }: HaveInit): Promise<void> {
-  const known = [...entries.all].filter(({ address, generation }) => generation !== undefined && watched.has(address))
+export async function tellHave({ entries, isWatched, say, isOver }: HaveInit): Promise<void> {
+  const known = [...entries.all].filter(({ address, generation }) => generation !== undefined && isWatched(address))
   const inOrder = known.toSorted((a, b) => Number(a.loaded === undefined) - Number(b.loaded === undefined))
   if (inOrder.length === 0) say([], true)
   for (const [index, entry] of inOrder.entries()) {

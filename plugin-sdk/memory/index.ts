@@ -3,6 +3,7 @@
  * when the first block is opened.
  */
 import { asError, type MooringError, type PeerId, type ReplicaId, type SchemaName } from '../../protocol/index.ts'
+import type { BlockWatch } from './block-watch.ts'
 import type { BlockHandle } from './handle.ts'
 import { Journal } from './journal.ts'
 import { Replica } from './replica.ts'
@@ -10,6 +11,7 @@ import type { MemoryConnection, ReplicaInit } from './replica-init.ts'
 import type { ReplicaStore, StoredWelcome, StoreInit } from './store.ts'
 
 export { Counter, deleteAt, insertAt, splice, updateText } from '@automerge/automerge'
+export { BlockWatch, type BlockWatchEvents, type WatchedBlock } from './block-watch.ts'
 export { type BlockEvents, BlockHandle, type BlockState, type RefusedChanges } from './handle.ts'
 
 export interface Memory {
@@ -22,6 +24,8 @@ export interface Memory {
   /** Reads a block that is stored; before {@link open}. @throws `database-corrupt`, `storage-full`, `storage-failed` */
   prepare(address: string): Promise<void>
   open<Name extends SchemaName>(address: string, schema: Name): BlockHandle<Name>
+  /** Follows every block that a pattern covers. @throws `invalid-input`, `quota-exceeded` */
+  watch(pattern: string): BlockWatch
   /** A new connection was welcomed. */
   onConnection(connection: MemoryConnection & { readonly welcome?: StoredWelcome }): void
   /** Resolves when nothing would be lost: all is stored here, or else settled at the daemon. */
@@ -51,6 +55,7 @@ export function createMemory(init: MemoryInit): Memory {
     useReplica: () => {},
     prepare: async () => {},
     open: (address, schema) => replica.open(address, schema),
+    watch: (pattern) => replica.watch(pattern),
     onConnection: converser(replica, init),
     beforeStop: () => replica.flushed(),
     stop: () => replica.stop(),
@@ -89,6 +94,7 @@ export async function openMemory(init: StoredMemoryInit): Promise<Memory> {
     useReplica: (id) => journal.add({ kind: 'replica', replica: id }),
     prepare: (address) => replica.prepare(address),
     open: (address, schema) => replica.open(address, schema),
+    watch: (pattern) => replica.watch(pattern),
     onConnection: (connection) => {
       const { welcome } = connection
       if (welcome !== undefined) {

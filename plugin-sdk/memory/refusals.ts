@@ -4,11 +4,11 @@
  */
 import type { ChangeHash, Clock } from '../../protocol/index.ts'
 import type { OwnChange, Refusal } from '../../protocol/sync/index.ts'
-import type { Entries } from './entries.ts'
 import { type Entry, isForNow, nothingSent, toError } from './entry.ts'
+import type { Intake } from './intake.ts'
 
 export interface RefusalsInit {
-  readonly entries: Entries
+  readonly intake: Intake
   readonly clock: Clock
   /** Sends everything of a block that is unsettled. */
   resend(entry: Entry): void
@@ -32,7 +32,7 @@ export class Refusals {
     if (first === undefined) return
     if (isForNow(error)) this.#retryLater(entry, error)
     else {
-      this.#init.entries.refuse(entry, first, error)
+      this.#init.intake.refuse(entry, first, error)
       entry.loaded?.handle.setState('denied', toError(error).message)
     }
   }
@@ -48,18 +48,9 @@ export class Refusals {
       })
       return
     }
-    entry.isRefused = true
     const [first] = entry.loaded.block.unsettled
-    if (first !== undefined) this.#init.entries.refuse(entry, first, error)
+    if (first !== undefined) this.#init.intake.refuse(entry, first, error)
     entry.loaded.handle.setState('denied', toError(error).message)
-  }
-
-  /** Whether an edit of a block that was not made is settled by asking again, also when the answer is the same. */
-  asksAgain(entry: Entry): boolean {
-    if (!entry.isRefused) return false
-    entry.isRefused = false
-    this.#init.askAgain(entry)
-    return true
   }
 
   /** Nothing is undone: the same changes are sent again, in order, from the first that was refused. */

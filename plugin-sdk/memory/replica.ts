@@ -10,7 +10,6 @@ import {
   decodeValue,
   MooringError,
   type PeerId,
-  parseAddress,
   parseFrame,
   type SchemaName,
 } from '../../protocol/index.ts'
@@ -20,32 +19,40 @@ import {
   decodeRun,
   type Frame,
   type ListenerFrame,
-  signTip,
   syncFrames,
 } from '../../protocol/sync/index.ts'
+import { Asking } from './asking.ts'
+import type { BlockWatch } from './block-watch.ts'
 import { Entries, type Keeping } from './entries.ts'
-import { byEntry, type Entry, isAsked, toError } from './entry.ts'
+import { byEntry, type Entry, needsAsking, toError } from './entry.ts'
 import type { BlockHandle } from './handle.ts'
 import { tellHave } from './have.ts'
-import { changesAfter } from './local-change.ts'
+import { Intake } from './intake.ts'
+import { Liveness } from './liveness.ts'
 import { Refusals } from './refusals.ts'
 import type { MemoryConnection, ReplicaInit } from './replica-init.ts'
 import { sendOrEnd } from './send.ts'
+import { Sending } from './sending.ts'
 import { Watches } from './watches.ts'
+
+interface Conversation {
+  readonly session: DiallerSession
+  readonly channel: Channel
+  readonly asking: Asking
+}
 
 export class Replica {
   readonly #init: ReplicaInit
   readonly #keeping: Keeping | undefined
   readonly #entries: Entries
+  readonly #intake: Intake
   readonly #watches: Watches
+  readonly #liveness: Liveness
   readonly #refusals: Refusals
-  readonly #byWire = new Map<number, Entry>()
-  readonly #dirty = new Set<Entry>()
-  #conversation: { readonly session: DiallerSession; readonly channel: Channel } | undefined
+  readonly #sending: Sending
+  #conversation: Conversation | undefined
   #cursor: Uint8Array | undefined
-  #isSynced = false
   #isKnownShort = false
-  #cancelFlush: (() => void) | undefined
   #restoring: Promise<void> | undefined
 
   constructor(init: ReplicaInit, daemon: PeerId, keeping?: Keeping) {
@@ -56,21 +63,31 @@ export class Replica {
       ...init,
       daemon,
       keeping,
-      onLocal: (entry) => this.#changed(entry),
+      onLocal: (entry) => this.#sending.changed(entry),
       onPoison: (entry, hashes) => this.#poisoned(entry, hashes),
     })
-    this.#watches = new Watches(this.#entries)
-    this.#refusals = new Refusals({
+    this.#intake = new Intake({ daemon, entries: this.#entries, keeping })
+    this.#liveness = new Liveness(this.#entries)
+    this.#sending = new Sending({
+      seed: init.identity.seed,
+      clock: init.clock,
+      ask: (entry) => this.#ask(entry),
+      say: (what) => this.#say(what),
+    })
+    this.#watches = new Watches({
       entries: this.#entries,
+      keeping,
+      onListenerError: (error) => init.log.warn({ err: asError(error) }, 'a listener of a watch threw'),
+      say: (what) => this.#say(what),
+    })
+    this.#refusals = new Refusals({
+      intake: this.#intake,
       clock: init.clock,
       resend: (entry) => {
-        this.#sendUnsent(entry)
-        if (this.#isSynced) this.#goLive(entry)
+        this.#sending.send(entry)
+        this.#liveness.look(entry)
       },
-      askAgain: (entry) => {
-        const conversation = this.#conversation
-        if (conversation !== undefined && entry.wire === undefined) this.#create(conversation.session, entry)
-      },
+      askAgain: (entry) => this.#ask(entry),
     })
   }
 
@@ -86,19 +103,25 @@ export class Replica {
 
   /**
    * The handle of a block; the same one for the same address.
-   * @throws `address-taken` for another schema, `quota-exceeded` above `limits.maxWatches` blocks
+   * @throws `address-taken` for another schema, `quota-exceeded` above `limits.maxWatchedBlocks` blocks
    */
   open<Name extends SchemaName>(text: string, schema: Name): BlockHandle<Name> {
     const entry = this.#entries.open(text, schema)
     const { handle } = entry.loaded
     const conversation = this.#conversation
-    if (conversation !== undefined && !entry.isAsked) {
+    const isNews = this.#entries.ask(entry) || handle.state === 'gone'
+    if (conversation !== undefined && isNews) {
       handle.setState('catching-up', 'asking the daemon for the block')
-      for (const effect of this.#watches.add(conversation.session, entry.address)) this.#effect(effect)
-      this.#create(conversation.session, entry)
+      this.#apply(this.#watches.add(conversation.session, entry.address))
+      this.#liveness.look(entry)
+      if (handle.state !== 'live') this.#ask(entry)
     }
-    entry.isAsked = true
     return handle as unknown as BlockHandle<Name>
+  }
+
+  /** Follows every block that a pattern covers. @throws `invalid-input`, `quota-exceeded` */
+  watch(pattern: string): BlockWatch {
+    return this.#watches.watch(pattern)
   }
 
   /** Talks over a new connection until it ends. */
@@ -107,17 +130,15 @@ export class Replica {
     // The newest wins. Nothing of the older one counts from here on: its handles mean other blocks now.
     if (this.#conversation !== undefined) this.#leave(this.#conversation)
     const session = new DiallerSession()
-    const conversation = { session, channel }
+    const conversation = { session, channel, asking: new Asking(session) }
     this.#conversation = conversation
-    this.#isSynced = false
     this.#restoring = undefined
     try {
-      for (const { loaded } of this.#entries.all)
-        loaded?.handle.setState('catching-up', 'connected; receiving what was missed')
+      this.#liveness.connected()
       const own = this.#entries.own()
       const cursor = this.#cursor === undefined ? {} : { cursor: this.#cursor }
       this.#apply(session.open({ replica: connection.replica, watch: this.#watches.begin(), own, ...cursor }))
-      for (const entry of this.#entries.all) if (isAsked(entry)) this.#create(session, entry)
+      for (const entry of this.#entries.all) if (needsAsking(entry)) this.#ask(entry)
       for (;;) {
         const bytes = await channel.next()
         if (bytes === undefined || this.#conversation !== conversation) return
@@ -154,52 +175,25 @@ export class Replica {
     if (loaded?.block.holds(hash)) loaded.handle.setState('denied', 'the daemon set a change of this block aside')
   }
 
-  /** A block is asked for by address; `create` also tells the handle of one that exists. */
-  #create(session: DiallerSession, entry: Entry): void {
-    const { scope, label } = parseAddress(entry.address)
-    const { handle, effects } = session.create({ scope, label, schema: entry.schema, meta: {} })
-    this.#byWire.set(handle, entry)
-    this.#apply(effects)
+  /** For the handle under which it is known on this conversation; the daemon makes it if there is none. */
+  #ask(entry: Entry): void {
+    // What was refused for now is asked for when its time has come.
+    if (entry.wire === undefined && entry.cancelRetry === undefined)
+      this.#apply(this.#conversation?.asking.ask(entry) ?? [])
   }
 
-  #leave(conversation: { readonly session: DiallerSession; readonly channel: Channel }): void {
+  #leave(conversation: Conversation): void {
     conversation.channel.abort(new MooringError('connection-lost'))
     if (this.#conversation !== conversation) return
     this.#conversation = undefined
-    this.#byWire.clear()
-    this.#dirty.clear()
-    this.#cancelFlush?.()
-    this.#cancelFlush = undefined
+    this.#sending.stop()
     this.#entries.disconnected()
   }
 
-  #changed(entry: Entry): void {
-    this.#dirty.add(entry)
-    // One frame for everything that was changed in this turn.
-    this.#cancelFlush ??= this.#init.clock.after(0, () => {
-      this.#cancelFlush = undefined
-      const dirty = [...this.#dirty]
-      this.#dirty.clear()
-      for (const each of dirty) this.#sendUnsent(each)
-    })
-  }
-
-  #sendUnsent(entry: Entry): void {
-    const { address, generation, loaded, wire } = entry
-    const conversation = this.#conversation
-    const isReady = wire !== undefined && generation !== undefined && entry.retry === undefined
-    if (this.#refusals.asksAgain(entry) || conversation === undefined || loaded === undefined || !isReady) return
-    const changes = changesAfter(loaded.block.unsettled, entry.sentUpTo)
-    const last = changes.at(-1)
-    if (last === undefined) return
-    entry.sentUpTo = last.number
-    const own = changes.map((change) => ({ ...change, handle: wire }))
-    this.#apply(
-      conversation.session.submit(wire, own, ({ actor, seq, hash }) => {
-        const tip = { address, generation, actor: actor as never, seq, hash }
-        return { actor: tip.actor, seq, hash, signature: signTip(this.#init.identity.seed, tip) }
-      }),
-    )
+  /** On the present conversation, if there is one. */
+  #say(what: (session: DiallerSession) => readonly DiallerEffect[]): void {
+    const session = this.#conversation?.session
+    if (session !== undefined) this.#apply(what(session))
   }
 
   #apply(effects: readonly DiallerEffect[]): void {
@@ -214,10 +208,10 @@ export class Replica {
         sendOrEnd(conversation.channel, effect.frame)
         break
       case 'block':
-        this.#introduced(effect.address, effect.frame)
+        this.#introduced(conversation, effect.address, effect.frame)
         break
       case 'snapshot':
-        this.#restoring = this.#entries.restore(this.#mustFind(effect.handle), effect.bytes, effect.tips)
+        this.#restoring = this.#intake.restore(this.#mustFind(effect.handle), effect.bytes, effect.tips)
         break
       case 'delta':
         this.#received(conversation.session, effect.frame)
@@ -231,28 +225,28 @@ export class Replica {
       case 'synced':
         this.#cursor = effect.cursor
         this.#keeping?.journal.add({ kind: 'cursor', cursor: effect.cursor })
-        if (this.#isSynced) break
-        this.#isSynced = true
-        for (const entry of this.#entries.all) this.#goLive(entry)
+        this.#liveness.synced()
         break
       case 'resync':
         tellHave({
           entries: this.#entries,
-          watched: this.#watches.all,
+          isWatched: (address) => this.#watches.covers(address),
           say: (entries, isLast) => this.#apply(conversation.session.have(entries, isLast)),
           isOver: () => this.#conversation !== conversation,
         }).catch((error) => conversation.channel.abort(asError(error)))
         break
       case 'settled':
-        for (const [entry, changes] of byEntry(effect.changes, this.#byWire)) this.#entries.settle(entry, changes)
+        for (const [entry, changes] of byEntry(effect.changes, conversation.asking.byWire))
+          this.#intake.settle(entry, changes)
         break
       case 'refused':
-        for (const [entry, changes] of byEntry(effect.changes, this.#byWire)) {
+        for (const [entry, changes] of byEntry(effect.changes, conversation.asking.byWire)) {
           this.#refusals.refused(entry, changes, effect.error)
         }
         break
       case 'handle-refused':
-        this.#refusals.createRefused(this.#byWire.get(effect.handle), effect.error)
+        this.#refusals.createRefused(conversation.asking.byWire.get(effect.handle), effect.error)
+        this.#apply(conversation.asking.answered(effect.handle))
         break
       case 'ended':
         throw toError({ code: effect.reason, detail: effect.detail, retryAfterMs: undefined }, 'connection-lost')
@@ -266,16 +260,16 @@ export class Replica {
     if (wire !== undefined) for (const hash of hashes) this.#apply(this.#conversation?.session.poison(wire, hash) ?? [])
   }
 
-  #introduced(address: BlockAddress, frame: Frame<ListenerFrame, 'block'>): void {
-    const entry = this.#entries.find(address)
-    if (entry === undefined) return
-    this.#byWire.set(frame.handle, entry)
-    entry.isOther = frame.schema !== entry.schema
+  #introduced({ asking }: Conversation, address: BlockAddress, frame: Frame<ListenerFrame, 'block'>): void {
+    const entry = this.#entries.meet(address, frame.schema)
+    asking.byWire.set(frame.handle, entry)
+    this.#apply(asking.answered(frame.handle))
+    entry.isOther = frame.schema !== entry.schema || entry.isOther
     if (entry.isOther) {
       entry.loaded?.handle.setState('denied', `the block at this address has the schema ${frame.schema}`)
       return
     }
-    this.#entries.introduce(entry, frame.generation)
+    this.#intake.introduce(entry, frame)
     const isFirst = entry.wire === undefined
     entry.wire = frame.handle
     // Said once: the next conversation is still short of it when it begins.
@@ -288,32 +282,32 @@ export class Replica {
     if (isFirst) entry.loaded?.block.unsettleBeyond(held)
     const unsettled = entry.loaded?.block.unsettled ?? []
     const known = unsettled.filter((change) => change.seq <= (held.get(change.actor) ?? 0))
-    this.#entries.settle(entry, known)
-    if (isFirst || known.length > 0) this.#sendUnsent(entry)
-    if (this.#isSynced) this.#goLive(entry)
-  }
-
-  #goLive({ loaded, retry, wire }: Entry): void {
-    if (loaded?.handle.state === 'gone') return
-    if (wire !== undefined && retry === undefined) loaded?.handle.setState('live', 'in step with the daemon')
+    this.#intake.settle(entry, known)
+    if (isFirst || known.length > 0) this.#sending.send(entry)
+    this.#liveness.look(entry)
+    this.#watches.look(entry)
   }
 
   #received(session: DiallerSession, frame: Frame<ListenerFrame, 'delta'>): void {
     const entry = this.#mustFind(frame.handle)
-    this.#entries.receive(entry, decodeRun(frame.run), frame.tips)
+    this.#intake.receive(entry, decodeRun(frame.run), frame.tips)
     this.#apply(session.consumed(frame.run.byteLength))
     // What was missing may be among it: whoever has it sends it again after a restore of the daemon, as this one does.
     if (entry.retry?.code === 'missing-deps') this.#refusals.retryNow(entry)
+    this.#liveness.look(entry)
   }
 
   #gone(frame: Frame<ListenerFrame, 'gone'>): void {
     const entry = this.#entries.find(frame.address)
-    // Unknown: the daemon was set back to before the block was made, and the create that was sent makes it again.
-    if (entry !== undefined && frame.reason !== 'unknown') this.#entries.gone(entry, frame.reason)
+    // Unknown: the daemon was set back to before the block was made; it makes it again for whoever asks.
+    if (entry === undefined) return
+    if (frame.reason !== 'unknown') this.#intake.gone(entry, frame.reason)
+    else if (entry.isAsked) this.#ask(entry)
+    this.#watches.look(entry)
   }
 
   #mustFind(wire: number): Entry {
-    const entry = this.#byWire.get(wire)
+    const entry = this.#conversation?.asking.byWire.get(wire)
     if (entry !== undefined) return entry
     throw new MooringError('unknown-handle')
   }

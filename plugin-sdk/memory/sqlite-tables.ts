@@ -5,7 +5,7 @@
 import type Database from 'better-sqlite3'
 import { MooringError } from '../../protocol/errors.ts'
 import type { BlockAddress } from '../../protocol/ids.ts'
-import { readChange } from '../../protocol/sync/change-structure.ts'
+import { type ChangeFacts, readChange } from '../../protocol/sync/change-structure.ts'
 import type {
   StoredAside,
   StoredContent,
@@ -69,10 +69,12 @@ export class Tables {
     }
     const cursor = meta('cursor')
     const welcome = meta('welcome')
+    const patterns = meta('patterns')
     return {
       replica: String(meta('replica')) as StoreState['replica'],
       welcome: typeof welcome === 'string' ? (JSON.parse(welcome) as StoredWelcome) : undefined,
       cursor: cursor instanceof Uint8Array ? Uint8Array.from(cursor) : undefined,
+      patterns: typeof patterns === 'string' ? (JSON.parse(patterns) as string[]) : [],
       blocks: this.#statements.blocks.all().map(({ id, address, schema, generation, gone }) => {
         this.#ids.set(address, id)
         const hasUnsettled = this.#statements.firstUnsettled.get(id) !== undefined
@@ -97,8 +99,8 @@ export class Tables {
     if (id === undefined) return { snapshot: undefined, changes: [], own: [], aside: [] }
     const changes = this.#statements.changes.all(id).map(({ position, unsettled, bytes }) => {
       // Nothing that applies changes verifies them: a flipped bit would become content.
-      checkStored(address, bytes)
-      return { position, isUnsettled: unsettled === 1, bytes }
+      const { hash } = checkStored(address, bytes)
+      return { position, isUnsettled: unsettled === 1, bytes, hash }
     })
     return {
       snapshot: this.#statements.snapshot.get(id)?.bytes,
@@ -149,6 +151,9 @@ export class Tables {
       case 'replica':
         run.setMeta.run('replica', write.replica)
         break
+      case 'patterns':
+        run.setMeta.run('patterns', JSON.stringify(write.patterns))
+        break
       case 'cursor':
         run.setMeta.run('cursor', write.cursor)
         break
@@ -172,18 +177,30 @@ export class Tables {
       }
       case 'reset': {
         const id = this.#id(write.address)
-        // Also when the transaction fails after all: a snapshot more or less is no loss.
-        this.#resets.set(id, (this.#resets.get(id) ?? 0) + 1)
-        run.dropSnapshot.run(id)
-        run.dropChanges.run(id)
-        run.dropOwn.run(id)
+        this.#empty(id)
         run.unmake.run(id)
+        break
+      }
+      case 'forget': {
+        const id = this.#id(write.address)
+        this.#empty(id)
+        if (run.aside.get(id) === undefined) run.dropBlock.run(id)
+        else run.unmake.run(id)
+        this.#ids.delete(write.address)
         break
       }
       case 'gone':
         run.setGone.run(write.reason ?? null, this.#id(write.address))
         break
     }
+  }
+
+  #empty(id: number): void {
+    // Also when the transaction fails after all: a snapshot more or less is no loss.
+    this.#resets.set(id, (this.#resets.get(id) ?? 0) + 1)
+    this.#statements.dropSnapshot.run(id)
+    this.#statements.dropChanges.run(id)
+    this.#statements.dropOwn.run(id)
   }
 
   #putChanges(write: Extract<StoreWrite, { kind: 'changes' }>): void {
@@ -211,9 +228,9 @@ export class Tables {
   }
 }
 
-function checkStored(address: BlockAddress, bytes: Uint8Array): void {
+function checkStored(address: BlockAddress, bytes: Uint8Array): ChangeFacts {
   try {
-    readChange(bytes)
+    return readChange(bytes)
   } catch (cause) {
     throw new MooringError('database-corrupt', { detail: `a change of ${address} is damaged`, cause })
   }
@@ -245,6 +262,7 @@ function prepare(db: Database.Database) {
        ON CONFLICT (address) DO UPDATE SET schema = excluded.schema, gone = NULL,
          generation = coalesce(excluded.generation, generation)`,
     ),
+    dropBlock: db.prepare('DELETE FROM block WHERE id = ?'),
     unmake: db.prepare('UPDATE block SET generation = NULL, gone = NULL WHERE id = ?'),
     setGone: db.prepare('UPDATE block SET gone = ? WHERE id = ?'),
     lastPosition: db.prepare<[], { position: number }>(

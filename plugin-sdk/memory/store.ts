@@ -36,6 +36,7 @@ export interface StoredChange {
   /** Made here and not settled at the daemon. */
   readonly isUnsettled: boolean
   readonly bytes: Uint8Array
+  readonly hash: ChangeHash
 }
 
 /** Changes that the daemon refused for good: no longer in the block, kept to be read. */
@@ -59,6 +60,8 @@ export interface StoreState {
   readonly replica: ReplicaId
   readonly welcome: StoredWelcome | undefined
   readonly cursor: Uint8Array | undefined
+  /** Watched beside the blocks that were opened. */
+  readonly patterns: readonly string[]
   readonly blocks: readonly StoredBlock[]
   /** By block: what is said to the daemon about possession without loading a document. */
   readonly own: readonly (StoredOwn & { readonly address: BlockAddress; readonly generation: number })[]
@@ -69,6 +72,7 @@ export interface StoreState {
 export type StoreWrite =
   | { readonly kind: 'welcome'; readonly welcome: StoredWelcome }
   | { readonly kind: 'replica'; readonly replica: ReplicaId }
+  | { readonly kind: 'patterns'; readonly patterns: readonly string[] }
   /** Everything up to the cursor was handed over before. */
   | { readonly kind: 'cursor'; readonly cursor: Uint8Array }
   | {
@@ -103,6 +107,8 @@ export type StoreWrite =
     }
   /** The block begins again from its schema: the address holds another generation now. */
   | { readonly kind: 'reset'; readonly address: BlockAddress }
+  /** The block is nobody's concern any more: what is stored of it goes, but for what was set aside. */
+  | { readonly kind: 'forget'; readonly address: BlockAddress }
   | { readonly kind: 'gone'; readonly address: BlockAddress; readonly reason: string | undefined }
 
 export interface ReplicaStore {

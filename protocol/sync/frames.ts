@@ -86,6 +86,8 @@ export const syncFrames = defineFrames({
       schema: z.string().max(64),
       meta: blockMeta,
       heads: z.array(changeHash).max(10_000),
+      /** How many changes the daemon has of the block. */
+      changes: count.optional(),
       held: z.array(actorClock).max(limits.maxActorsPerChange),
     }),
     /** A piece of the stored snapshot, an Automerge document; the last piece carries the newest tips. */

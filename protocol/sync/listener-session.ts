@@ -53,6 +53,7 @@ interface BlockIntro {
   readonly schema: string
   readonly meta: { readonly description?: string }
   readonly heads: readonly string[]
+  readonly changes: number
 }
 
 export class ListenerSession {
@@ -158,10 +159,10 @@ export class ListenerSession {
       if (asked !== undefined) this.#asked.delete(asked)
       this.#blockOf.set(handle, block)
       this.#handleOf.set(block, handle)
-      const { scope, label, generation, schema, meta } = intro
+      const { scope, label, generation, schema, meta, changes } = intro
       const heads = intro.heads.slice(0, maxHeadsTold) as Frame<ListenerFrame, 'block'>['heads']
       const holds = held.slice(-maxHeldTold) as Frame<ListenerFrame, 'block'>['held']
-      this.#send({ t: 'block', handle, scope, label, generation, schema, meta, heads, held: holds })
+      this.#send({ t: 'block', handle, scope, label, generation, schema, meta, heads, changes, held: holds })
     })
   }
 

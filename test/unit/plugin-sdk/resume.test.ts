@@ -43,6 +43,7 @@ function world(options: { exists?: boolean; welcome?: Memory['lastWelcome']; fai
           useReplica: (replica) => void renamed.push(replica),
           prepare: async (address) => void prepared.push(address),
           open: (address: string) => ({ address }) as never,
+          watch: (pattern: string) => ({ pattern }) as never,
           onConnection: () => {},
           beforeStop: async () => {},
           stop: async () => {},

@@ -48,6 +48,7 @@ function world(setup: PluginInit['setup'] = () => {}, options: { wants?: string[
         useReplica: () => {},
         prepare: async () => {},
         open: (address: string) => ({ address }) as never,
+        watch: (pattern: string) => ({ pattern }) as never,
         onConnection: (connection) => {
           connections.push(connection as Connection)
         },

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { Block } from '../../../../plugin-sdk/memory/block.ts'
 import { splice } from '../../../../plugin-sdk/memory/index.ts'
 import { type BlockAddress, limits, type SchemaName, schemaNamed } from '../../../../protocol/index.ts'
-import { ownsActor } from '../../../../protocol/sync/index.ts'
+import { ownsActor, readChange } from '../../../../protocol/sync/index.ts'
 import { alice, daemonPerson } from '../../../fixtures/cast.ts'
 import { ManualClock } from '../../../fixtures/clock.ts'
 
@@ -87,7 +87,7 @@ describe('what arrives', () => {
 
   it('is applied in one batch, once, when the turn ends or the value is read', async () => {
     const { block, clock, told } = open('text')
-    for (const bytes of other('a', 'b', 'c')) block.arrive([bytes])
+    for (const bytes of other('a', 'b', 'c')) block.arrive([{ bytes, hash: readChange(bytes).hash }])
     expect(told()).toBe(0)
     await clock.advance(0)
     expect(told()).toBe(1)

@@ -15,6 +15,7 @@ class SlowStore implements ReplicaStore {
     replica: 'a'.repeat(32) as ReplicaId,
     welcome: undefined,
     cursor: undefined,
+    patterns: [],
     blocks: [],
     own: [],
     nextPosition: 7,

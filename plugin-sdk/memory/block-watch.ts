@@ -1,0 +1,86 @@
+/**
+ * What an author holds of a watched pattern: which blocks match it, as they come and go. Keeps: a block is told of once
+ * when it comes and once when it goes, and telling costs no document.
+ */
+import { type BlockAddress, isSchemaName, patternCovers, type SchemaName } from '../../protocol/index.ts'
+import type { Entry } from './entry.ts'
+
+export interface WatchedBlock {
+  readonly address: BlockAddress
+  readonly schema: SchemaName
+}
+
+export interface BlockWatchEvents {
+  /** A block that matches has come; open it to read it. */
+  block: WatchedBlock
+  /** It was deleted, or is no longer readable. */
+  gone: { readonly address: BlockAddress; readonly reason: string }
+}
+
+type Listener<Event> = (event: Event) => void
+
+export interface BlockWatchInit {
+  readonly pattern: string
+  readonly entries: { readonly all: Iterable<Entry> }
+  onListenerError(error: unknown): void
+  onStop(watch: BlockWatch): void
+}
+
+export class BlockWatch {
+  readonly pattern: string
+  readonly #init: BlockWatchInit
+  readonly #blocks = new Map<BlockAddress, WatchedBlock>()
+  readonly #listeners = {
+    block: new Set<Listener<WatchedBlock>>(),
+    gone: new Set<Listener<BlockWatchEvents['gone']>>(),
+  }
+
+  constructor(init: BlockWatchInit) {
+    this.#init = init
+    this.pattern = init.pattern
+    for (const entry of init.entries.all) this.look(entry)
+  }
+
+  /** The blocks that match, by address; those of an earlier process are among them before the daemon is heard. */
+  get blocks(): WatchedBlock[] {
+    return [...this.#blocks.values()].sort((a, b) => (a.address < b.address ? -1 : 1))
+  }
+
+  /** Returns how to stop listening. What matches already is in {@link blocks}. */
+  on<Event extends keyof BlockWatchEvents>(event: Event, listener: Listener<BlockWatchEvents[Event]>): () => void {
+    const listeners = this.#listeners[event] as Set<Listener<BlockWatchEvents[Event]>>
+    listeners.add(listener)
+    return () => listeners.delete(listener)
+  }
+
+  /** What was opened stays open; the other blocks of the pattern are no longer kept. */
+  stop(): void {
+    for (const listeners of Object.values(this.#listeners)) listeners.clear()
+    this.#init.onStop(this)
+  }
+
+  /** @internal A block may have come or gone. */
+  look({ address, schema, generation, gone }: Entry): void {
+    if (!patternCovers(this.pattern, address) || !isSchemaName(schema)) return
+    const isHere = generation !== undefined && gone === undefined
+    if (isHere === this.#blocks.has(address)) return
+    if (isHere) {
+      const block = { address, schema }
+      this.#blocks.set(address, block)
+      this.#tell('block', block)
+    } else {
+      this.#blocks.delete(address)
+      this.#tell('gone', { address, reason: gone ?? 'deleted' })
+    }
+  }
+
+  #tell<Event extends keyof BlockWatchEvents>(event: Event, value: BlockWatchEvents[Event]): void {
+    for (const listener of [...(this.#listeners[event] as Set<Listener<BlockWatchEvents[Event]>>)]) {
+      try {
+        listener(value)
+      } catch (error) {
+        this.#init.onListenerError(error)
+      }
+    }
+  }
+}

@@ -1,0 +1,257 @@
+/**
+ * The Automerge document of a block, made when somebody looks at it: until then it is bytes, and however many changes
+ * wait, making it is one load. Keeps true: what is shown was handed out again by the engine as it had come, and a change
+ * that the engine cannot take costs that change alone. A throw inside the engine leaves a document half changed and
+ * useless, and one plugin can make such a change for all.
+ */
+import * as A from '@automerge/automerge'
+import type { ChangeHash } from '../../protocol/index.ts'
+import { headsOf } from './document-chunk.ts'
+import { hashOf } from './local-change.ts'
+
+/** A change whose structure and checksum were looked at. */
+export interface KnownChange {
+  readonly bytes: Uint8Array
+  readonly hash: ChangeHash
+}
+
+/** Where a document begins. */
+export interface Base {
+  /** A saved document, or the first change of a schema. */
+  readonly bytes: Uint8Array
+  readonly heads: readonly string[]
+}
+
+export const snapshotBase = (bytes: Uint8Array): Base => ({ bytes, heads: headsOf(bytes) })
+
+/** Changes kept one by one before they are folded; from then on as many as are in the folded form. */
+const minTail = 2_000
+/** More in one batch are no accident: the block then takes nothing more, instead of the time of its process. */
+const maxPoison = 8
+
+export class BlockDocument<Value> {
+  readonly #mintActor: () => string
+  #base: Base
+  /** In the document behind its base, or waiting to be once it is made. */
+  #tail: KnownChange[] = []
+  #folded = 0
+  #doc: A.Doc<Value> | undefined
+  /** What the engine could not take. */
+  #poison: KnownChange[] = []
+
+  constructor(base: Base, mintActor: () => string) {
+    this.#base = base
+    this.#mintActor = mintActor
+  }
+
+  /** Whether somebody has looked at it. */
+  get isMade(): boolean {
+    return this.#doc !== undefined
+  }
+
+  /** Changes that wait until somebody looks. */
+  get waiting(): number {
+    return this.isMade ? 0 : this.#tail.length
+  }
+
+  /** The document; made now if need be. @throws when it cannot be made at all */
+  get value(): A.Doc<Value> {
+    if (this.#doc !== undefined) return this.#doc
+    const waiting = this.#tail
+    this.#tail = []
+    try {
+      const doc = this.#build(waiting)
+      if (doc === undefined) this.#recover(waiting)
+      else this.#replace(doc, waiting)
+    } catch (error) {
+      // What it began with is shown, and the failure is told once.
+      this.#doc = this.#build([])
+      throw error
+    }
+    return this.value
+  }
+
+  /** What the engine could not take since the last call; the document goes on without. */
+  takePoison(): KnownChange[] {
+    const poison = this.#poison
+    this.#poison = []
+    return poison
+  }
+
+  /** Takes changes in: into the document if it is made, in one call, else to those that wait. @throws as {@link value} */
+  add(batch: readonly KnownChange[]): void {
+    const doc = this.#doc
+    if (doc === undefined) {
+      for (const change of batch) this.#tail.push(change)
+      return
+    }
+    const before = A.getHeads(doc)
+    try {
+      const [next] = A.applyChanges(
+        doc,
+        batch.map(({ bytes }) => bytes),
+      )
+      this.#doc = next
+      assertSame(next, before, batch)
+      this.#grow(batch)
+    } catch {
+      // The engine threw, and its document is half changed; or it would hand out something else than was written.
+      this.#recover(batch)
+    }
+  }
+
+  /** Takes the document with one more change, which was made here. */
+  changed(next: A.Doc<Value>, change: KnownChange): void {
+    this.#doc = next
+    this.#grow([change])
+  }
+
+  /** The document before a change that must not become history. */
+  undo(next: A.Doc<Value>, hash: string): void {
+    this.#doc = next
+    this.without((each) => each === hash)
+  }
+
+  /** Begins again from a document, with changes on top of it. */
+  restart(base: Base, tail: readonly KnownChange[]): void {
+    if (this.#doc !== undefined) A.free(this.#doc)
+    this.#doc = undefined
+    this.#base = base
+    this.#tail = [...tail]
+    this.#folded = 0
+  }
+
+  /** Whether a change is known to be in it, or waits; undefined when only making it would tell. */
+  has(hash: string): boolean | undefined {
+    if (this.#doc !== undefined) return A.hasHeads(this.#doc, [hash])
+    if (this.#base.heads.includes(hash) || this.#tail.some((change) => change.hash === hash)) return true
+    return this.#base.heads.length === 1 && this.#isFirstChange ? false : undefined
+  }
+
+  /** Every change of it but the first one of the schema, in an order in which they can be applied. */
+  changes(first: ChangeHash): KnownChange[] {
+    return A.getAllChanges(this.value).flatMap((bytes) => {
+      const hash = hashOf(bytes) as ChangeHash
+      return hash === first ? [] : [{ bytes, hash }]
+    })
+  }
+
+  /** Takes changes out, with everything that builds on them. Returns what was taken out, oldest first. */
+  without(isOut: (hash: string) => boolean): KnownChange[] {
+    const doc = this.value
+    const out = new Set<string>()
+    for (const { hash, deps } of A.getChangesMetaSince(doc, [])) {
+      if (isOut(hash) || deps.some((dep) => out.has(dep))) out.add(hash)
+    }
+    const all = A.getAllChanges(doc).map((bytes) => ({ bytes, hash: hashOf(bytes) as ChangeHash }))
+    const [first, ...kept] = all.filter(({ hash }) => !out.has(hash))
+    if (first === undefined) throw new Error('nothing is left of a document')
+    // Also where nothing was taken out: what waits for a change that is gone for good goes with it.
+    this.restart({ bytes: first.bytes, heads: [first.hash] }, kept)
+    return all.filter(({ hash }) => out.has(hash))
+  }
+
+  free(): void {
+    if (this.#doc !== undefined) A.free(this.#doc)
+  }
+
+  get #isFirstChange(): boolean {
+    return this.#base.bytes[chunkTypeAt] !== documentChunk
+  }
+
+  #grow(changes: readonly KnownChange[]): void {
+    for (const change of changes) this.#tail.push(change)
+    if (this.#doc === undefined || this.#tail.length < Math.max(minTail, this.#folded)) return
+    this.#base = { bytes: A.save(this.#doc), heads: A.getHeads(this.#doc) }
+    this.#folded += this.#tail.length
+    this.#tail = []
+  }
+
+  #replace(doc: A.Doc<Value>, added: readonly KnownChange[]): void {
+    if (this.#doc !== undefined) A.free(this.#doc)
+    this.#doc = doc
+    this.#grow(added)
+  }
+
+  /**
+   * The document with all of the batch that the engine takes, after it could not take the batch as a whole.
+   * @throws when the document cannot be built without the batch either, or too many changes of it cannot be taken
+   */
+  #recover(batch: readonly KnownChange[]): void {
+    let taken: KnownChange[] = []
+    let rest = [...batch]
+    for (let found = 0; ; found++) {
+      const whole = this.#build([...taken, ...rest])
+      if (whole !== undefined) {
+        this.#replace(whole, [...taken, ...rest])
+        return
+      }
+      if (found === maxPoison) throw new Error('too many changes that the engine cannot take')
+      // The shortest beginning that fails ends with the change that makes it fail.
+      let fits = 0
+      let fails = rest.length
+      while (fails - fits > 1) {
+        const middle = (fits + fails) >>> 1
+        const part = this.#build([...taken, ...rest.slice(0, middle)])
+        if (part === undefined) fails = middle
+        else {
+          fits = middle
+          A.free(part)
+        }
+      }
+      const culprit = rest[fits]
+      if (culprit === undefined) throw new Error('the document cannot be built again')
+      this.#poison.push(culprit)
+      taken = [...taken, ...rest.slice(0, fits)]
+      rest = rest.slice(fits + 1)
+    }
+  }
+
+  #build(more: readonly KnownChange[]): A.Doc<Value> | undefined {
+    let doc: A.Doc<Value> | undefined
+    try {
+      const changes = [...this.#tail, ...more]
+      const whole = joined([this.#base.bytes, ...changes.map(({ bytes }) => bytes)])
+      // What waits for a change that was left out waits, as it does when it comes later.
+      doc = A.load<Value>(whole, { actor: this.#mintActor(), allowMissingChanges: true })
+      if (changes.length > 0) assertSame(doc, this.#base.heads, changes)
+      return doc
+    } catch {
+      // The engine throws errors of its own and plain strings; whatever it was, this is not a document.
+      if (doc !== undefined) A.free(doc)
+      return undefined
+    }
+  }
+}
+
+/** In the header of a chunk. */
+const chunkTypeAt = 8
+const documentChunk = 0
+
+/**
+ * A hash covers every byte of a change that counts. What came twice, or is below the heads, is not handed out; what waits
+ * for another change is not yet.
+ *
+ * @throws when the engine hands out something that it was not given
+ */
+function assertSame(doc: A.Doc<unknown>, heads: readonly string[], given: readonly KnownChange[]): void {
+  const handedOut = A.getChangesSince(doc, [...heads])
+  const hashes = new Set<string>(given.map(({ hash }) => hash))
+  for (const bytes of handedOut) {
+    if (!hashes.delete(hashOf(bytes))) throw new Error('the engine hands out another change than it was given')
+  }
+  if (hashes.size === 0 || A.getMissingDeps(doc, []).length > 0) return
+  for (const hash of hashes) if (!A.hasHeads(doc, [hash])) throw new Error('the engine keeps a change back')
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const [first] = parts
+  if (parts.length === 1 && first !== undefined) return first
+  const whole = new Uint8Array(parts.reduce((sum, { byteLength }) => sum + byteLength, 0))
+  let offset = 0
+  for (const part of parts) {
+    whole.set(part, offset)
+    offset += part.byteLength
+  }
+  return whole
+}

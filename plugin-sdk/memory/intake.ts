@@ -1,0 +1,137 @@
+/**
+ * What the daemon says of a block, done to it. Keeps true: what comes is verified before it is taken, the store hears of
+ * everything in the order in which it happens, and what is taken out of a block is kept where its author finds it.
+ */
+import type { ChangeHash, PeerId } from '../../protocol/index.ts'
+import { checkDocument, type ReceivedTip, type Refusal, readChange } from '../../protocol/sync/index.ts'
+import type { KnownChange } from './document.ts'
+import { headsOf } from './document-chunk.ts'
+import type { Entries, Keeping } from './entries.ts'
+import { type Entry, rangesOf, regain, tellRefused } from './entry.ts'
+import type { LocalChange } from './local-change.ts'
+import type { StoredOwn } from './store.ts'
+import { checkTips } from './tips.ts'
+
+export interface IntakeInit {
+  readonly daemon: PeerId
+  readonly entries: Entries
+  readonly keeping: Keeping | undefined
+}
+
+export class Intake {
+  readonly #init: IntakeInit
+
+  constructor(init: IntakeInit) {
+    this.#init = init
+  }
+
+  introduce(entry: Entry, { generation, heads, changes = 0 }: Introduction): void {
+    if (entry.generation !== undefined && entry.generation !== generation) this.#begin(entry)
+    entry.changes = changes
+    const { block } = entry.loaded ?? {}
+    entry.awaited.clear()
+    if (block !== undefined) for (const head of heads) if (!block.holds(head)) entry.awaited.add(head)
+    if (entry.generation === generation && entry.gone === undefined) return
+    entry.generation = generation
+    entry.gone = undefined
+    this.#init.keeping?.journal.add({ kind: 'block', address: entry.address, schema: entry.schema, generation })
+  }
+
+  /** Takes changes in that came from the daemon. @throws what a change is not; `bad-signature` */
+  receive(entry: Entry, chunks: readonly Uint8Array[], tips: readonly ReceivedTip[]): void {
+    if (entry.isOther) return
+    checkTips(this.#init.daemon, entry, tips)
+    // Automerge does not verify checksums when it applies: what was damaged on the way must be noticed here.
+    const changes = chunks.map((bytes) => ({ bytes, facts: readChange(bytes) }))
+    entry.isEmpty = false
+    const known = changes.map(({ bytes, facts: { actor, seq, hash } }): KnownChange => {
+      this.#keep(entry, bytes, regain(entry, actor, seq, hash) ? { actor, seq, hash } : undefined)
+      entry.awaited.delete(hash)
+      return { bytes, hash }
+    })
+    if (entry.loaded !== undefined) entry.loaded.block.arrive(known)
+    // Whether what is being read has them is not known; twice does no harm.
+    else if (entry.loading !== undefined) entry.arrived.push(...known)
+  }
+
+  /** Takes a snapshot of the daemon in. A block that is on disk only is loaded for it, unless there is nothing of it. */
+  async restore(entry: Entry, bytes: Uint8Array, tips: readonly ReceivedTip[]): Promise<void> {
+    if (entry.isOther) return
+    checkTips(this.#init.daemon, entry, tips)
+    checkDocument(bytes)
+    for (const head of headsOf(bytes)) entry.awaited.delete(head)
+    const { address, changes } = entry
+    const isAll = entry.isEmpty && entry.loaded === undefined && entry.loading === undefined
+    entry.isEmpty = false
+    if (!isAll) await this.#init.entries.prepare(address)
+    const added = entry.loaded?.block.restore(bytes)
+    if (added !== undefined) for (const change of added) this.#keep(entry, change.bytes, undefined)
+    else this.#init.keeping?.journal.add({ kind: 'snapshot', address, bytes, changes })
+  }
+
+  settle(entry: Entry, settled: readonly { readonly hash: string }[]): void {
+    if (entry.loaded === undefined || settled.length === 0) return
+    const { block, handle } = entry.loaded
+    const hashes = new Set<string>(settled.map(({ hash }) => hash))
+    for (const { from, to } of rangesOf(block.unsettled, hashes)) {
+      // Lost, it is sent again and recognised by its hash: not worth a transaction of its own.
+      this.#init.keeping?.journal.addLazily({ kind: 'settled', address: entry.address, from, to })
+    }
+    block.settle(hashes)
+    handle.settled()
+  }
+
+  /** What was made here from `first` on is refused for good: taken out of the block and kept aside. */
+  refuse(entry: Entry, first: LocalChange, error: Refusal): void {
+    if (entry.loaded === undefined) return
+    const { code, detail } = error
+    const aside = entry.loaded.block.setAside(first)
+    this.#init.keeping?.journal.add({ kind: 'aside', address: entry.address, from: first.position, code, detail })
+    tellRefused(entry.loaded.handle, aside, error)
+  }
+
+  gone(entry: Entry, reason: string): void {
+    if (reason === 'no-match') {
+      entry.wire = undefined
+      // Nobody watches for it any more; what somebody has opened, or has edited, stays as it is.
+      if (!entry.isAsked && (entry.loaded?.block.unsettled.length ?? 0) === 0) this.#init.entries.forget(entry)
+      return
+    }
+    entry.gone = reason
+    this.#init.keeping?.journal.add({ kind: 'gone', address: entry.address, reason })
+    entry.loaded?.handle.setState('gone', reason)
+    // Not readable is not deleted: what is on its way may still be stored, and the answer to it decides.
+    if (reason !== 'deleted') return
+    const first = entry.loaded?.block.unsettled[0]
+    const error = { code: 'block-deleted', detail: reason, retryAfterMs: undefined }
+    if (first !== undefined) this.refuse(entry, first, error)
+    entry.wire = undefined
+  }
+
+  /** The address holds another generation: what was made for the dead one is kept aside. */
+  #begin(entry: Entry): void {
+    const error = { code: 'block-deleted', detail: 'another generation', retryAfterMs: undefined }
+    const first = entry.loaded?.block.unsettled[0]
+    const { journal } = this.#init.keeping ?? {}
+    if (first !== undefined) {
+      const { code, detail } = error
+      journal?.add({ kind: 'aside', address: entry.address, from: first.position, code, detail })
+    }
+    journal?.add({ kind: 'reset', address: entry.address })
+    entry.own.clear()
+    if (entry.loaded !== undefined) tellRefused(entry.loaded.handle, entry.loaded.block.reset(), error)
+  }
+
+  /** A change of others, or an own one that had been lost here. */
+  #keep({ address }: Entry, bytes: Uint8Array, own: StoredOwn | undefined): void {
+    const journal = this.#init.keeping?.journal
+    journal?.addChange({ address, isUnsettled: false, position: journal.nextPosition(), bytes, own })
+  }
+}
+
+/** What an introduction says of the content. */
+export interface Introduction {
+  readonly generation: number
+  readonly heads: readonly ChangeHash[]
+  readonly changes?: number | undefined
+}
