@@ -102,8 +102,8 @@ export class Watcher {
       if (row !== undefined && row.generation === own.generation) this.#own.add(row.id, own.actor, own.seq)
     }
     // As of now: what is watched while this waits is none of what the cursor was given for.
-    const view = this.#watches.view()
-    this.#enqueue(() => this.#begin(frame, view))
+    const watched = { view: this.#watches.view(), rows: this.#watches.dueRows() }
+    this.#enqueue(() => this.#begin(frame, watched))
   }
 
   /** @throws `quota-exceeded` */
@@ -160,11 +160,11 @@ export class Watcher {
     this.wake()
   }
 
-  async #begin(frame: OpenFrame, view: string): Promise<void> {
+  async #begin(frame: OpenFrame, { view, rows }: { view: string; rows: Iterable<BlockRow> }): Promise<void> {
     const { committer, epochs } = this.#components
     const cursor = frame.cursor === undefined ? undefined : decodeCursor(frame.cursor)
     if (cursor !== undefined && isValidCursor(cursor, view, epochs, committer.published)) {
-      await this.#resume(cursor.seq)
+      await this.#resume(cursor.seq, rows)
       return
     }
     if (frame.cursor !== undefined || frame.own.length > 0) {
@@ -177,7 +177,7 @@ export class Watcher {
     await this.#look()
   }
 
-  async #resume(position: Seq): Promise<void> {
+  async #resume(position: Seq, rows: Iterable<BlockRow>): Promise<void> {
     const { committer, index } = this.#components
     this.#position = position
     this.#isOpen = true
@@ -188,7 +188,7 @@ export class Watcher {
       const row = kind === 'deleted' ? index.byId(block) : undefined
       if (row !== undefined && row.createdSeq <= position && matches(row.address)) this.#following.add(block)
     }
-    for (const row of this.#watches.dueRows()) {
+    for (const row of rows) {
       await this.#sender.turn()
       if (row.createdSeq > position || !matches(row.address)) continue
       this.#following.add(row.id)

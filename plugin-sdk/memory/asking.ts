@@ -2,9 +2,15 @@
  * Asks the daemon for blocks by address. Keeps: a plugin that opens thousands at once never has more questions open than
  * the daemon lets wait, and whatever is asked for is asked for in the end.
  */
-import { parseAddress } from '../../protocol/index.ts'
+import { type Channel, parseAddress } from '../../protocol/index.ts'
 import type { DiallerEffect, DiallerSession } from '../../protocol/sync/index.ts'
 import type { Entry } from './entry.ts'
+
+export interface Conversation {
+  readonly session: DiallerSession
+  readonly channel: Channel
+  readonly asking: Asking
+}
 
 /** The daemon ends the stream of a replica that has 2,048 waiting; this many keep it busy. */
 const maxOpen = 512

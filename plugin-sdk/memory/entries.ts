@@ -162,6 +162,7 @@ export class Entries {
       entry.sentUpTo = nothingSent
       entry.retry = undefined
       entry.cancelRetry?.()
+      entry.cancelRetry = undefined
       const handle = entry.loaded?.handle
       if (handle !== undefined && handle.state !== 'gone')
         handle.setState('offline', 'the connection ended; edits are kept and sent later')

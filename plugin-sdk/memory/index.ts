@@ -131,7 +131,7 @@ function converser(replica: Replica, init: MemoryInit): (connection: MemoryConne
   let newest: MemoryConnection | undefined
   return (connection) => {
     newest = connection
-    void keepConversing(replica, connection, { ...init, isNewest: () => newest === connection })
+    void keepConversing(replica, connection, { ...init, isNewest: () => newest === connection && !replica.isStopped })
   }
 }
 

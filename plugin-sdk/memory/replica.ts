@@ -6,7 +6,6 @@ import {
   asError,
   type BlockAddress,
   type ChangeHash,
-  type Channel,
   decodeValue,
   MooringError,
   type PeerId,
@@ -21,7 +20,7 @@ import {
   type ListenerFrame,
   syncFrames,
 } from '../../protocol/sync/index.ts'
-import { Asking } from './asking.ts'
+import { Asking, type Conversation } from './asking.ts'
 import type { BlockWatch } from './block-watch.ts'
 import { Entries, type Keeping } from './entries.ts'
 import { byEntry, type Entry, needsAsking, toError } from './entry.ts'
@@ -35,12 +34,6 @@ import { sendOrEnd } from './send.ts'
 import { Sending } from './sending.ts'
 import { Watches } from './watches.ts'
 
-interface Conversation {
-  readonly session: DiallerSession
-  readonly channel: Channel
-  readonly asking: Asking
-}
-
 export class Replica {
   readonly #init: ReplicaInit
   readonly #keeping: Keeping | undefined
@@ -53,6 +46,7 @@ export class Replica {
   #conversation: Conversation | undefined
   #cursor: Uint8Array | undefined
   #isKnownShort = false
+  #isStopped = false
   #restoring: Promise<void> | undefined
 
   constructor(init: ReplicaInit, daemon: PeerId, keeping?: Keeping) {
@@ -160,7 +154,13 @@ export class Replica {
     return this.#conversation !== undefined
   }
 
+  /** It does not talk again, whatever connection still stands. */
+  get isStopped(): boolean {
+    return this.#isStopped
+  }
+
   async stop(): Promise<void> {
+    this.#isStopped = true
     const conversation = this.#conversation
     if (conversation !== undefined) {
       this.#apply(conversation.session.done('cancelled'))

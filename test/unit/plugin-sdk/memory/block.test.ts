@@ -12,6 +12,7 @@ import { ManualClock } from '../../../fixtures/clock.ts'
 function open<Name extends SchemaName>(schema: Name) {
   const clock = new ManualClock()
   let told = 0
+  let minted = 0
   const poison: string[] = []
   const block = new Block({
     address: 'space:home/notes' as BlockAddress,
@@ -19,7 +20,10 @@ function open<Name extends SchemaName>(schema: Name) {
     daemon: daemonPerson.peer,
     self: alice.peer,
     clock,
-    random: (bytes) => new Uint8Array(randomBytes(bytes)),
+    random: (bytes) => {
+      minted++
+      return new Uint8Array(randomBytes(bytes))
+    },
     onRemote: () => {
       told++
     },
@@ -28,7 +32,8 @@ function open<Name extends SchemaName>(schema: Name) {
       throw error
     },
   })
-  return { block, clock, poison, told: () => told }
+  /** Each document that is made has an actor of its own. */
+  return { block, clock, poison, told: () => told, documents: () => minted }
 }
 
 describe('a local change', () => {
@@ -93,6 +98,27 @@ describe('what arrives', () => {
     expect(told()).toBe(1)
     expect(block.value.text).toBe('abc')
     expect(told()).toBe(1)
+  })
+
+  it('costs no document before somebody looks, and then one', async () => {
+    const { block, clock, told, documents } = open('text')
+    block.restore(A.save(A.load(schemaNamed('text').initial.bytes)))
+    for (const bytes of other('a', 'b', 'c')) {
+      block.arrive([{ bytes, hash: readChange(bytes).hash }])
+      await clock.advance(0)
+    }
+    expect(told()).toBe(4)
+    expect(documents()).toBe(0)
+    expect(block.value.text).toBe('abc')
+    expect(documents()).toBe(1)
+  })
+
+  it('is applied although nobody looks, once it is much', async () => {
+    const { block, clock, documents } = open('text')
+    const changes = other(...Array.from({ length: 2_100 }, () => 'a'))
+    block.arrive(changes.map((bytes) => ({ bytes, hash: readChange(bytes).hash })))
+    await clock.advance(0)
+    expect(documents()).toBe(1)
   })
 
   it('meets what was made here meanwhile, on a snapshot too', () => {
