@@ -60,16 +60,7 @@ describe('two plugins and one block', () => {
     const theirs = b.memory.open(notes, 'text')
     await theirs.live()
     await until(() => expect(theirs.value.text).toBe('before'))
-    expect(world.lines().filter((line) => line.includes('bob'))).toMatchInlineSnapshot(`
-      [
-        "bob -> daemon  open",
-        "bob -> daemon  create label notes",
-        "daemon -> bob  block label notes",
-        "daemon -> bob  delta  (1 changes)",
-        "daemon -> bob  block label notes",
-        "daemon -> bob  synced",
-      ]
-    `)
+    expect(world.count('delta', 'bob')).toBe(1)
   })
 
   it('sends another replica of the same key what the first wrote', async () => {
@@ -135,18 +126,7 @@ describe('a connection that ends', () => {
     await until(() => expect(theirs.value.text).toBe('zero one two '))
     await until(() => expect(mine.value.text).toBe('zero one two '))
     await theirs.flushed()
-    expect(world.lines().filter((line) => line.includes('bob'))).toMatchInlineSnapshot(`
-      [
-        "bob -> daemon  open",
-        "bob -> daemon  create label notes",
-        "daemon -> bob  block label notes",
-        "bob -> daemon  delta  (1 changes)",
-        "daemon -> bob  block label notes",
-        "daemon -> bob  delta  (1 changes)",
-        "daemon -> bob  synced",
-        "daemon -> bob  ack n 1",
-      ]
-    `)
+    expect(world.count('delta', 'bob')).toBe(1)
     end()
   })
 
