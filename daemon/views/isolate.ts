@@ -98,6 +98,7 @@ class Hunt {
       rest = rest.slice(rest.indexOf(suspect) + 1)
       if (fault === undefined) continue
       if (fault.kind === 'late') throw fault
+      await this.#control()
       this.#name(suspect, undefined, fault.message)
       rest = await this.#independent(rest)
     }
@@ -131,6 +132,17 @@ class Hunt {
       if (error.kind !== 'refused') this.#thread = undefined
       return error
     }
+  }
+
+  /** What fails with no change at all is the fault of none. @throws ViewFault */
+  async #control(): Promise<void> {
+    const { block, limit } = this.#init
+    const { seq } = this.#sound
+    const bytes = Uint8Array.from(this.#sound.bytes)
+    const thread = await this.#ready()
+    await thread.ask('begin', { block, seq, from: 'snapshot', bytes }, [bytes.buffer])
+    await thread.ask('apply', { block, limit, ...packRows([]), seq })
+    await thread.ask('snapshot', { block })
   }
 
   /** What builds on something in quarantine goes there too, and is not held against anyone. */

@@ -3,6 +3,7 @@
  * look like a hang, and every slice but the last is as large as allowed, because each one costs a pass over the text.
  */
 import { MooringError } from '../../protocol/errors.ts'
+import type { ActorId } from '../../protocol/ids.ts'
 import type { BlockId, ChangeRow, LogPage, LogQuery, Seq } from '../storage/storage.ts'
 import type { LogSlice } from './view-steps.ts'
 
@@ -10,6 +11,11 @@ import type { LogSlice } from './view-steps.ts'
 const maxSliceChanges = 5_000
 /** About 5,000 keystrokes; as pasted text, which makes few but large changes, 1.7 s of work and so below the budget. */
 const maxSliceBytes = 640 * 1024
+/**
+ * Half of the budget for the dearest operations that there are, which a few hundred bytes hold thousands of. Otherwise
+ * changes that are each allowed would exceed it together, and every one of them would have to be looked at alone.
+ */
+const maxSliceOps = 200_000
 /** About one slice of keystrokes. */
 const pageBytes = 1024 * 1024
 
@@ -33,17 +39,26 @@ export async function* rowSlices(
 ): AsyncGenerator<readonly ChangeRow[]> {
   let held: ChangeRow[] = []
   let heldBytes = 0
+  let heldOps = 0
+  const lastOps = new Map<ActorId, number>()
   for (let from = after; from < until; ) {
     const { rows, next } = await readLog({ block, after: from, until, maxBytes: pageBytes })
     if (next <= from) throw new MooringError('view-failed', { detail: 'the log page did not move on' })
     for (const row of rows) {
-      if (held.length > 0 && (held.length === maxSliceChanges || heldBytes + row.bytes.length > maxSliceBytes)) {
+      // Since the last one of the same actor: too many, if others wrote meanwhile, and never too few but for the first.
+      const ops = row.maxOp - (lastOps.get(row.actor) ?? row.maxOp - 1)
+      lastOps.set(row.actor, row.maxOp)
+      const isFull =
+        held.length === maxSliceChanges || heldBytes + row.bytes.length > maxSliceBytes || heldOps + ops > maxSliceOps
+      if (held.length > 0 && isFull) {
         yield held
         held = []
         heldBytes = 0
+        heldOps = 0
       }
       held.push(row)
       heldBytes += row.bytes.length
+      heldOps += ops
     }
     from = next
   }

@@ -3,13 +3,14 @@
  * failed on is dropped, so that no half-applied state is ever shown; memory of dropped documents is given back at once,
  * because the garbage collector does not see it.
  */
+import { hash } from 'node:crypto'
 import * as Automerge from '@automerge/automerge'
 import type { ChangeHash } from '../../protocol/ids.ts'
 import { readChange } from '../../protocol/sync/change-structure.ts'
 import type { BlockId, Seq } from '../storage/storage.ts'
 import { compareEncoding } from './re-encoding.ts'
 import { render } from './render.ts'
-import type { StepMessage, StepName, StepReply, ViewSteps } from './view-steps.ts'
+import { costFault, type StepMessage, type StepName, type StepReply, type ViewSteps } from './view-steps.ts'
 
 type Document = Automerge.Doc<Record<string, unknown>>
 type Answers = { [Name in StepName]: (ask: ViewSteps[Name]['ask']) => ViewSteps[Name]['answer'] }
@@ -72,7 +73,7 @@ export class ViewEngine {
       const before = { cpuMs: this.#usage.cpuMs(), bytes: this.#usage.memoryBytes() }
       apply(entry.document, split(bytes, lengths))
       if (limit !== undefined && this.#usage.cpuMs() - before.cpuMs > limit.cpuMs) {
-        throw new Error(`limit: more than ${limit.cpuMs} ms of processor time`)
+        throw new Error(costFault(limit.cpuMs))
       }
       if (limit !== undefined && this.#usage.memoryBytes() - before.bytes > limit.growthBytes) {
         throw new Error(`limit: more than ${limit.growthBytes} bytes of memory`)
@@ -95,7 +96,8 @@ export class ViewEngine {
 
     render: ({ block, schema }) => {
       const { document } = this.#documentOf(block)
-      return { text: render(schema, engineOf(document).materialize('/')), heads: headsOf(document) }
+      const text = render(schema, engineOf(document).materialize('/'))
+      return { text, textHash: hash('sha256', text), heads: headsOf(document) }
     },
 
     check: ({ bytes, heads, changes }) => checkSaved(bytes, heads, changes),

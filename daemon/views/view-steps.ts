@@ -31,7 +31,7 @@ export interface ViewSteps {
   }
   render: {
     ask: { readonly block: BlockId; readonly schema: string }
-    answer: { readonly text: string; readonly heads: readonly ChangeHash[] }
+    answer: { readonly text: string; readonly textHash: string; readonly heads: readonly ChangeHash[] }
   }
   /** Whether bytes load, and to this: fails otherwise. `changes` counts the first change of the schema. */
   check: {
@@ -62,6 +62,9 @@ export interface SliceLimit {
   /** By how much the memory of the worker may grow. */
   readonly growthBytes: number
 }
+
+/** The reason of a slice that took more processor time than its share, whoever noticed. */
+export const costFault = (cpuMs: number): string => `limit: more than ${cpuMs} ms of processor time`
 
 /** Changes laid end to end in a buffer of their own. */
 export interface LogSlice {

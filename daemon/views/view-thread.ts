@@ -5,7 +5,8 @@
 import { Worker } from 'node:worker_threads'
 import { asError } from '../../protocol/errors.ts'
 import type { Clock } from '../../protocol/rpc/clock.ts'
-import type { StepMessage, StepName, StepReply, ViewSteps } from './view-steps.ts'
+import { costFault, type StepMessage, type StepName, type StepReply, type ViewSteps } from './view-steps.ts'
+import type { ViewWorkerData } from './wasm-ceiling.ts'
 
 /**
  * Why a step has no answer. `refused`: the engine threw; the worker can go on. `broken`: the worker is gone, or must
@@ -29,9 +30,12 @@ export interface ViewThreadInit {
   readonly entry: URL
   /** Milliseconds from asking a step to its answer. */
   readonly stepTimeoutMs: number
-  /** Ceiling of the JavaScript heap in MiB. */
+  /** Ceiling of the JavaScript heap in MiB, and half of that of the engine's memory: it loads what it saved beside it. */
   readonly memoryMb: number
 }
+
+/** A quarter of a second more than its share is the most that a step can take. */
+const costPollMs = 250
 
 type Answer = Exclude<StepReply, { kind: 'ready' }>
 
@@ -64,6 +68,7 @@ export class ViewThread {
       // Flags of the process (a test runner's, an inspector's) are not meant for this thread.
       execArgv: [],
       resourceLimits: { maxOldGenerationSizeMb: memoryMb },
+      workerData: { wasmMb: 2 * memoryMb } satisfies ViewWorkerData,
     })
     this.#started = new Promise((resolve) => {
       this.#worker.on('message', (reply: StepReply) => {
@@ -98,6 +103,8 @@ export class ViewThread {
       })
       this.#pending = { resolve, reject, cancelDeadline }
       this.#worker.postMessage(message, transfer as ArrayBuffer[])
+      if (message.step === 'apply' && message.limit !== undefined)
+        void this.#watchCost(this.#pending, message.limit.cpuMs)
     })
     if (reply.kind === 'failed') {
       const fault = new ViewFault(reply.isBroken ? 'broken' : 'refused', reply.detail)
@@ -112,6 +119,29 @@ export class ViewThread {
   async end(): Promise<void> {
     this.#fail(new ViewFault('broken', 'the view worker was ended'))
     await this.#worker.terminate()
+  }
+
+  /**
+   * Ends a step in the middle that takes more than its share: the worker itself notices only when the step is over. In time
+   * of the thread's processor, so that a busy machine makes nothing look expensive; the deadline stays for what hangs
+   * otherwise, and for a Node that cannot tell.
+   */
+  async #watchCost(pending: Pending, cpuMs: number): Promise<void> {
+    if (typeof this.#worker.cpuUsage !== 'function') return
+    try {
+      const before = await this.#worker.cpuUsage()
+      while (this.#pending === pending) {
+        await new Promise<void>((resolve) => {
+          this.#clock.after(costPollMs, resolve)
+        })
+        const { user, system } = await this.#worker.cpuUsage(before)
+        if (this.#pending !== pending || (user + system) / 1_000 <= cpuMs) continue
+        this.#fail(new ViewFault('broken', costFault(cpuMs)))
+        void this.end()
+      }
+    } catch {
+      // The worker has ended, which settles the step by itself.
+    }
   }
 
   /** The first fault stays the reason for everything after it. */

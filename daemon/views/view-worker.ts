@@ -1,7 +1,9 @@
 /**
  * Entry of the view thread. Keeps: one step at a time, in the order they came, each answered once.
  */
+import './wasm-ceiling.ts'
 import { parentPort } from 'node:worker_threads'
+import { readSchedstat, threadCpuClock } from './thread-cpu.ts'
 import { ViewEngine } from './view-engine.ts'
 import type { StepMessage, StepReply } from './view-steps.ts'
 
@@ -9,10 +11,7 @@ const port = parentPort
 if (port === null) throw new Error('this file is the entry of a worker thread')
 
 const engine = new ViewEngine({
-  cpuMs() {
-    const { user, system } = process.threadCpuUsage()
-    return (user + system) / 1_000
-  },
+  cpuMs: threadCpuClock({ threadCpuUsage: process.threadCpuUsage?.bind(process), readSchedstat }),
   memoryBytes() {
     const { heapTotal, external } = process.memoryUsage()
     return heapTotal + external

@@ -21,6 +21,8 @@ export type { ViewsInit } from './views-init.ts'
 export interface Rendering {
   /** What people read. */
   readonly text: string
+  /** SHA-256 of the text in UTF-8, as 64 hex digits. */
+  readonly textHash: string
   /** Ascending. */
   readonly heads: readonly ChangeHash[]
 }

@@ -62,6 +62,15 @@ describe('log slices', () => {
     expect(slices.map(({ seq }) => seq)).toEqual([5_001, 10_001, 12_001])
   })
 
+  it('end before their operations cost more than a slice may', async () => {
+    const log = logOf(Array.from({ length: 30 }, () => 100))
+    for (const [index, row] of log.rows.entries()) log.rows[index] = { ...row, maxOp: 20_000 * (index + 1) }
+    const slices = await slicesOf(log, 0, log.seq)
+    // What the first one of an actor holds is not known.
+    expect(slices.map(({ lengths }) => lengths.length)).toEqual([10, 10, 10])
+    expect(slices.flatMap(changesOf)).toHaveLength(30)
+  })
+
   it('ask for nothing when the range is empty', async () => {
     const log = logOf([1])
     expect(await slicesOf(log, 9, 9)).toEqual([])

@@ -8,8 +8,8 @@ import { makeViews, realClock } from './world.ts'
 
 const write = (text: string) => (root: { text: string }) => Automerge.splice(root, ['text'], root.text.length, 0, text)
 
-function wellLog(): BlockLog {
-  const log = new BlockLog('text')
+function wellLog(id = 1): BlockLog {
+  const log = new BlockLog('text', id)
   for (const text of ['one ', 'two ', 'three']) log.edit(write(text))
   return log
 }
@@ -77,6 +77,13 @@ describe('verifying a block', () => {
     await expect(views.verify(log.row, verified)).rejects.toMatchObject({ code: 'view-failed' })
   })
 
+  it('names nobody when it fails without any change', async () => {
+    const log = wellLog(669)
+    const entry = new URL('./crashing-worker.ts', import.meta.url)
+    const { views } = makeViews([log], { entry })
+    await expect(views.verify(log.row, all(log))).rejects.toMatchObject({ code: 'view-failed' })
+  })
+
   it('shows the block at once after what was found is forgotten', async () => {
     const log = wellLog()
     spoil(log, 1)
@@ -100,6 +107,26 @@ describe('what a change may cost', () => {
     const { findings, snapshot } = await views.verify(log.row, all(log))
     expect(findings).toMatchObject([{ seq: 2, reason: expect.stringContaining('processor time') }])
     expect(snapshot.changes).toBe(0)
+  })
+
+  it('is noticed in the middle of it, long before it would be over', async () => {
+    // It never is: the memory of the engine would be full before, with another reason.
+    const log = bombLog(1, 50_000_000)
+    const sliceLimit = { cpuMs: 300, growthBytes: 2 ** 40 }
+    const { views, threads } = makeViews([log], { clock: realClock, sliceLimit, jobTimeoutMs: 600_000 })
+    const { findings, snapshot } = await views.verify(log.row, all(log))
+    expect(findings).toMatchObject([{ seq: 2, reason: expect.stringContaining('processor time') }])
+    expect(snapshot.changes).toBe(0)
+    expect(threads.faults).toEqual(['broken'])
+  })
+
+  it('is bounded by the memory that the engine may have at all', async () => {
+    const log = bombLog(1, 2_000_000)
+    const sliceLimit = { cpuMs: 600_000, growthBytes: 2 ** 40 }
+    const { views, threads } = makeViews([log], { clock: realClock, sliceLimit, memoryMb: 64 })
+    const { findings } = await views.verify(log.row, all(log))
+    expect(findings).toMatchObject([{ seq: 2, reason: expect.stringContaining('RuntimeError') }])
+    expect(threads.faults).toEqual(['broken'])
   })
 
   it('is bounded in memory', async () => {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import * as Automerge from '@automerge/automerge'
 import fc from 'fast-check'
 import { describe, expect, it, vi } from 'vitest'
@@ -14,7 +15,9 @@ describe('rendering from the log', () => {
     log.edit(write('hello'))
     log.edit(write(', größer 😀 world'))
     const { views } = makeViews([log])
-    expect(await views.render(log.row, log.seq)).toEqual({ text: 'hello, größer 😀 world', heads: log.heads })
+    const text = 'hello, größer 😀 world'
+    const textHash = createHash('sha256').update(text).digest('hex')
+    expect(await views.render(log.row, log.seq)).toEqual({ text, textHash, heads: log.heads })
   })
 
   it('shows a map', async () => {
@@ -31,7 +34,11 @@ describe('rendering from the log', () => {
   it('shows a block without changes as its schema begins', async () => {
     const log = new BlockLog('text')
     const { views } = makeViews([log])
-    expect(await views.render(log.row, log.seq)).toEqual({ text: '', heads: [schemaTable.text.initial.hash] })
+    expect(await views.render(log.row, log.seq)).toEqual({
+      text: '',
+      textHash: createHash('sha256').digest('hex'),
+      heads: [schemaTable.text.initial.hash],
+    })
   })
 
   it('shows nothing behind the position asked for', async () => {
