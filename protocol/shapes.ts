@@ -79,6 +79,8 @@ export const renderedBlock = z.strictObject({
   generation: count,
   schema: z.string().max(64),
   heads: z.array(changeHash),
+  /** SHA-256 of the whole text in UTF-8: with the heads, all that two who compare a block need to tell each other. */
+  textHash: z.string().regex(/^[0-9a-f]{64}$/),
   /** The characters from the asked offset on, at most 50,000. */
   text: z.string().max(50_000),
   /** Characters of the whole text. */

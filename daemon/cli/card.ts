@@ -1,7 +1,7 @@
 /** Cards for people: the daemon, a request, a peer. Keeps true: text of a peer is sanitised, its key is always shown. */
 import { describeGrant, type PeerCard, parseGrant, type RequestCard, type StatusCard } from '../../protocol/index.ts'
 import { formatDuration } from './duration.ts'
-import { keyOf, safeId, safeLine } from './sanitize.ts'
+import { keyOf, person, safeId, safeLine } from './sanitize.ts'
 import { fields } from './table.ts'
 
 /** The card of the daemon. `note`: what is special this time, beside the version. */
@@ -20,6 +20,7 @@ export function statusLines(status: StatusCard, nowMs: number, note?: string): s
       ['blocks', `${status.blocks} with ${status.changes} changes`],
       ...(status.quarantined === 0 ? [] : [['aside', `${status.quarantined} changes in quarantine`] as const]),
       ...(status.suspended === 0 ? [] : [['suspended', `${status.suspended} plugins may not write`] as const]),
+      ...status.suspensions.slice(0, 8).map((one) => ['', `${person(one)}: ${safeLine(one.reason)}`] as const),
       ['requests', status.requests === 0 ? 'none' : `${status.requests} waiting for you`],
     ]),
   ]

@@ -35,6 +35,8 @@ export const peers = defineCommand({
       if (card.suspended !== undefined)
         output.note(`${safeId(card.name, 64)} may not write: ${safeLine(card.suspended)}`)
     }
+    const suspended = cards.find((card) => card.suspended !== undefined)
+    if (suspended !== undefined) output.next(`moor release ${safeId(suspended.name, 64)}`)
     if (rows.length === 0) output.note('no plugin is known yet')
     if (rows.length === 0) output.next(firstPlugin)
   },

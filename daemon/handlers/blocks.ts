@@ -13,10 +13,16 @@ import type { BlockId, BlockRow, Seq } from '../storage/storage.ts'
 type Rendered = Infer<typeof renderedBlock>
 type Summary = Infer<typeof blockSummary>
 
+interface BlockText {
+  readonly text: string
+  readonly textHash: string
+  readonly heads: readonly ChangeHash[]
+}
+
 export interface BlocksComponents {
   readonly log: { readonly index: BlockIndex; readonly published: Seq }
   readonly views: {
-    render(block: BlockRow, untilSeq: Seq): Promise<{ readonly text: string; readonly heads: readonly ChangeHash[] }>
+    render(block: BlockRow, untilSeq: Seq): Promise<BlockText>
   }
   readonly verification: { verify(block: BlockId): Promise<unknown>; verifiedSeq(block: BlockId): Seq }
 }
@@ -54,20 +60,21 @@ export class Blocks {
   /** @throws `block-not-found`, `view-failed` */
   async show(address: BlockAddress, offset: number): Promise<Rendered> {
     const row = this.find(address)
-    const { text, heads } = await this.#render(row)
+    const { text, textHash, heads } = await this.#render(row)
     const { generation, schema } = row
     return {
       address,
       generation,
       schema,
       heads: heads.slice(0, maxHeadsShown),
+      textHash,
       text: pageOf(text, offset),
       totalChars: text.length,
     }
   }
 
   /** A block that cannot be made may hold a change that nobody looked at yet: once that is set aside it can. */
-  async #render(row: BlockRow): Promise<{ readonly text: string; readonly heads: readonly ChangeHash[] }> {
+  async #render(row: BlockRow): Promise<BlockText> {
     const { log, verification, views } = this.#components
     const isVerified = verification.verifiedSeq(row.id) >= row.visibleSeq
     try {

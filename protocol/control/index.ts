@@ -93,6 +93,8 @@ export const controlProtocol = defineProtocol({
         /** Changes in quarantine, and plugins that may not write because of one. */
         quarantined: count,
         suspended: count,
+        /** Some of those plugins, by peer id, and why; `peer.list` has all of them. */
+        suspensions: z.array(z.strictObject({ peer: peerId, name: z.string().max(64), reason: z.string() })).max(8),
       }),
       needs: null,
       errors: [],

@@ -46,7 +46,11 @@ describe('a log with poison', () => {
     for (const index of texts.keys()) {
       expect(await home.json('block', 'show', `space:home/block-${index}`)).toMatchObject({ text: 'hello' })
     }
-    expect(await home.json('status')).toMatchObject({ quarantined: texts.length, suspended: 1 })
+    expect(await home.json('status')).toMatchObject({
+      quarantined: texts.length,
+      suspended: 1,
+      suspensions: [{ name: 'mallory', reason: expect.stringMatching(/^change [0-9a-f]{12} of space:home\/block-/) }],
+    })
     const { peers } = await home.json<{ peers: { name: string; state: string; suspended?: string }[] }>('peers')
     expect(peers.filter(({ suspended }) => suspended !== undefined)).toMatchObject([
       { name: 'mallory', state: 'approved' },

@@ -4,10 +4,14 @@ import type { ControlComponents } from './context.ts'
 
 type DaemonHandlers = Pick<Handlers<typeof controlProtocol, object>, 'daemon.status' | 'daemon.stop'>
 
+/** A card is read at a glance. */
+const maxSuspensionsShown = 8
+
 export function daemonHandlers({ approvals, links, log, daemon }: ControlComponents): DaemonHandlers {
   return {
     'daemon.status'() {
       const blocks = log.index.live()
+      const suspensions = log.quarantine.suspensions()
       return {
         version: daemon.version,
         pid: daemon.pid,
@@ -26,7 +30,12 @@ export function daemonHandlers({ approvals, links, log, daemon }: ControlCompone
         blocks: blocks.length,
         changes: blocks.reduce((sum, row) => sum + row.changes, 0),
         quarantined: log.quarantine.rows().length,
-        suspended: log.quarantine.suspensions().length,
+        suspended: suspensions.length,
+        suspensions: suspensions.slice(0, maxSuspensionsShown).map(({ peer, reason }) => ({
+          peer,
+          name: approvals.peers().find((known) => known.peer === peer)?.name ?? '',
+          reason,
+        })),
       }
     },
     'daemon.stop'() {

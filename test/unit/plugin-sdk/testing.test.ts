@@ -17,6 +17,7 @@ const block = {
   schema: 'text',
   heads: [],
   text: 'hello',
+  textHash: 'b'.repeat(64),
   totalChars: 5,
 } as never
 

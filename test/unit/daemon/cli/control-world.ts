@@ -78,6 +78,7 @@ export function answers(): Answers {
       changes: 12,
       quarantined: 1,
       suspended: 1,
+      suspensions: [{ peer: peerB, name: 'weather', reason: 'change 4f1c2a9b of space:home/notes: it does not load' }],
     },
     requests: [
       {
@@ -114,6 +115,7 @@ export function answers(): Answers {
       schema: 'text',
       heads: ['a'.repeat(64) as ChangeHash],
       text: 'remember the kettle is blue\n',
+      textHash: 'b'.repeat(64),
       totalChars: 28,
     },
     changes: [{ seq: 100, changes: 1, bytes: 120, peer: peerB, name: 'weather', atMs: 1_000 }],

@@ -23,6 +23,11 @@ async function plant(world: ControlWorld, text: string): Promise<void> {
     version: short,
     addresses: [cut(text, 256), cut(text, 100), ...fresh.status.addresses],
     stateDir: text.toWellFormed(),
+    suspensions: fresh.status.suspensions.map((one) => ({
+      ...one,
+      name: cut(text, 64),
+      reason: text.toWellFormed(),
+    })),
   }
   state.requests = fresh.requests.map((card) => ({
     ...card,
