@@ -4,6 +4,7 @@
  * gives as the document was saved and loaded again.
  */
 import type { ChangeHash } from '../../protocol/ids.ts'
+import type { Clock } from '../../protocol/rpc/clock.ts'
 import type { BlockId, ChangeRow, LogPage, LogQuery, QuarantinedChange, Seq, Snapshot } from '../storage/storage.ts'
 import { packRows, rowSlices } from './log-slices.ts'
 import type { SliceLimit } from './view-steps.ts'
@@ -23,6 +24,7 @@ export interface IsolateInit {
     readLog(query: LogQuery): Promise<LogPage>
   }
   readonly limit: SliceLimit
+  readonly clock: Clock
   /** Ends the worker there was and gives a new one. */
   fresh(): Promise<ViewRunner>
 }
@@ -35,14 +37,16 @@ export interface Verdict {
 
 /** Found in one go: the rest is found when the block is verified the next time. */
 const maxFindings = 256
+/** Time that everyone else waits for a view: what is not looked at by then is looked at the next time, too. */
+const maxHuntMs = 10_000
 
 /** @throws ViewFault when nobody can be blamed, and what reading throws */
 export async function isolate(init: IsolateInit): Promise<Verdict> {
   const hunt = new Hunt(init)
   await hunt.begin()
   for await (const rows of rowSlices((query) => init.read.readLog(query), hunt.range)) {
-    await hunt.take(rows)
-    if (hunt.findings.length >= maxFindings) return hunt.verdict(rows.at(-1)?.seq ?? init.after)
+    const seq = await hunt.take(rows)
+    if (hunt.isOver) return hunt.verdict(seq)
   }
   return hunt.verdict(init.until)
 }
@@ -51,12 +55,14 @@ class Hunt {
   readonly findings: QuarantinedChange[] = []
   readonly #init: IsolateInit
   readonly #aside: Set<ChangeHash>
+  readonly #beganMs: number
   #thread: ViewRunner | undefined
   /** A document of everything sound so far. */
   #sound: Omit<Snapshot, 'block'> = { seq: 0, changes: 0, heads: [], bytes: new Uint8Array() }
 
   constructor(init: IsolateInit) {
     this.#init = init
+    this.#beganMs = init.clock.monotonicMs()
     this.#aside = new Set(init.aside)
   }
 
@@ -86,22 +92,41 @@ class Hunt {
     this.#sound = { seq: until, ...(await thread.ask('snapshot', { block })) }
   }
 
-  /** Takes a slice in, less what fails and what builds on that. */
-  async take(rows: readonly ChangeRow[]): Promise<void> {
+  /** Whether it is time to let others have their views; what was found until then is settled. */
+  get isOver(): boolean {
+    const { clock } = this.#init
+    return this.findings.length >= maxFindings || clock.monotonicMs() - this.#beganMs >= maxHuntMs
+  }
+
+  /** Takes a slice in, less what fails and what builds on that. Answers up to where it got. */
+  async take(rows: readonly ChangeRow[]): Promise<Seq> {
     let rest = await this.#independent(rows)
     while (rest.length > 0) {
-      if ((await this.#probe(rest)) === undefined) return
+      if ((await this.#probe(rest)) === undefined) break
       const suspect = await this.#narrow(rest)
-      // Alone and in a fresh worker: what others left behind must not be held against it.
-      this.#thread = undefined
-      const fault = await this.#probe([suspect])
+      const fault = await this.#confirm(suspect)
       rest = rest.slice(rest.indexOf(suspect) + 1)
-      if (fault === undefined) continue
-      if (fault.kind === 'late') throw fault
-      await this.#control()
-      this.#name(suspect, undefined, fault.message)
-      rest = await this.#independent(rest)
+      if (fault !== undefined) {
+        this.#name(suspect, undefined, fault.message)
+        rest = await this.#independent(rest)
+      }
+      const [next] = rest
+      if (next !== undefined && this.isOver) return next.seq - 1
     }
+    return rows.at(-1)?.seq ?? this.#sound.seq
+  }
+
+  /**
+   * Tries a change alone and in a fresh worker: what others left behind must not be held against it. Whoever sent more than
+   * one is found out by the first, and the others cost no further worker each.
+   */
+  async #confirm(suspect: ChangeRow): Promise<ViewFault | undefined> {
+    const isFirst = this.findings.every(({ cause, peer }) => cause !== undefined || peer !== suspect.origin.peer)
+    if (isFirst) this.#thread = undefined
+    const fault = await this.#probe([suspect])
+    if (fault?.kind === 'late') throw fault
+    if (fault !== undefined && isFirst) await this.#control()
+    return fault
   }
 
   /** The last of the halves that fail. What passes on the way is part of the sound document from then on. */

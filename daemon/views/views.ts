@@ -148,6 +148,7 @@ export class Views {
         until,
         aside,
         limit: this.#sliceLimit,
+        clock: this.#clock,
         read: this.#read,
         fresh: () => this.#freshThread(),
       }),

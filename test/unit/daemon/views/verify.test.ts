@@ -54,6 +54,27 @@ describe('verifying a block', () => {
     expect(Automerge.load<{ text: string }>(snapshot.bytes).text).toBe('one two three!')
   })
 
+  it('finds several of one peer with one worker of their own, and stops when others have waited long enough', async () => {
+    const log = wellLog()
+    const hashes = Array.from({ length: 6 }, (_, index) => {
+      const hash = `${index}d`.repeat(32) as ChangeHash
+      log.append(Uint8Array.of(0x85, 0x6f, 0x4a, 0x83, 1, 2, 3, index))
+      log.rows.splice(-1, 1, { ...(log.rows.at(-1) as ChangeRow), hash })
+      return hash
+    })
+    const once = makeViews([log])
+    const { findings } = await once.views.verify(log.row, all(log))
+    expect(findings.map(({ hash }) => hash)).toEqual(hashes)
+    expect(once.threads.started).toBe(3)
+
+    let nowMs = 0
+    const hasty = { ...realClock, monotonicMs: () => (nowMs += 20_000) }
+    const { views } = makeViews([log], { clock: hasty })
+    const first = await views.verify(log.row, all(log))
+    expect(first.findings.map(({ hash }) => hash)).toEqual(hashes.slice(0, 1))
+    expect(first.snapshot).toMatchObject({ seq: log.seq - 5, changes: 3 })
+  })
+
   it('starts from what is verified and stored, where nothing is suspected', async () => {
     const log = wellLog()
     const { views } = makeViews([log])
