@@ -73,6 +73,40 @@ export const storageMutations: readonly Mutation[] = [
     ],
   },
   {
+    name: 'fold-verified',
+    promise: 'no row goes that was not verified',
+    edits: [
+      {
+        file: 'daemon/storage/sqlite-writes.ts',
+        find: "        [this.#sql.verifiedSeq.get(block), 'not verified'],\n",
+        replace: '',
+      },
+    ],
+    tests: [
+      {
+        file: 'test/compliance/storage-sqlite.test.ts',
+        title: 'refuses what neither a snapshot nor the verified position reaches, and an unknown block',
+      },
+    ],
+  },
+  {
+    name: 'fold-read-back',
+    promise: 'rows go only after what was read back of their snapshot became a document again',
+    edits: [
+      {
+        file: 'daemon/views/view-engine.ts',
+        find: 'check: ({ bytes, heads, changes }) => checkSaved(bytes, heads, changes),',
+        replace: 'check: () => undefined,',
+      },
+    ],
+    tests: [
+      {
+        file: 'test/network/compaction.test.ts',
+        title: 'keeps its rows when what is read back of the snapshot is not what was stored',
+      },
+    ],
+  },
+  {
     name: 'ack-after-commit',
     promise: 'what is acknowledged is durable',
     edits: [
