@@ -35,7 +35,7 @@ export function createProgram(init: ProgramInit): Parser {
   const shown = (text: string): string => asCalled(safeText(text), init.call)
   program
     .description(
-      'Mooring: shared memory and mail for plugins that dial in with a key of their own.\n\nWithout a command: the status, on a terminal.',
+      'Mooring: shared memory for plugins that dial in with a key of their own.\n\nWithout a command: the status, on a terminal.',
     )
     .exitOverride()
     .configureOutput({
