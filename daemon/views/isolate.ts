@@ -124,7 +124,6 @@ class Hunt {
     const isFirst = this.findings.every(({ cause, peer }) => cause !== undefined || peer !== suspect.origin.peer)
     if (isFirst) this.#thread = undefined
     const fault = await this.#probe([suspect])
-    if (fault?.kind === 'late') throw fault
     if (fault !== undefined && isFirst) await this.#control()
     return fault
   }
@@ -141,7 +140,10 @@ class Hunt {
     return suspect
   }
 
-  /** Tries the sound document with these on top, which it then has; otherwise says what failed. */
+  /**
+   * Tries the sound document with these on top, which it then has; otherwise says what failed.
+   * @throws ViewFault for what took too long on the clock, which is nobody's fault
+   */
   async #probe(rows: readonly ChangeRow[]): Promise<ViewFault | undefined> {
     const { block } = this.#init
     const thread = await this.#ready()
@@ -153,7 +155,8 @@ class Hunt {
       this.#sound = { seq: slice.seq, ...(await thread.ask('snapshot', { block })) }
       return undefined
     } catch (error) {
-      if (!(error instanceof ViewFault)) throw error
+      // Tried again in halves, each of them would take as long.
+      if (!(error instanceof ViewFault) || error.kind === 'late') throw error
       if (error.kind !== 'refused') this.#thread = undefined
       return error
     }
