@@ -43,6 +43,7 @@ interface Pending {
   readonly resolve: (reply: Answer) => void
   readonly reject: (fault: ViewFault) => void
   readonly cancelDeadline: () => void
+  cancelLook?: () => void
 }
 
 /** What runs the steps: a thread, or its double in a test. */
@@ -103,8 +104,9 @@ export class ViewThread {
       })
       this.#pending = { resolve, reject, cancelDeadline }
       this.#worker.postMessage(message, transfer as ArrayBuffer[])
-      if (message.step === 'apply' && message.limit !== undefined)
-        void this.#watchCost(this.#pending, message.limit.cpuMs)
+      if (message.step !== 'apply' || message.limit === undefined) return
+      // Rejects when the worker has ended, which settles the step by itself.
+      this.#watchCost(this.#pending, message.limit.cpuMs).catch(() => {})
     })
     if (reply.kind === 'failed') {
       const fault = new ViewFault(reply.isBroken ? 'broken' : 'refused', reply.detail)
@@ -128,20 +130,20 @@ export class ViewThread {
    */
   async #watchCost(pending: Pending, cpuMs: number): Promise<void> {
     if (typeof this.#worker.cpuUsage !== 'function') return
-    try {
-      const before = await this.#worker.cpuUsage()
-      while (this.#pending === pending) {
-        await new Promise<void>((resolve) => {
-          this.#clock.after(costPollMs, resolve)
-        })
-        const { user, system } = await this.#worker.cpuUsage(before)
-        if (this.#pending !== pending || (user + system) / 1_000 <= cpuMs) continue
-        this.#fail(new ViewFault('broken', costFault(cpuMs)))
-        void this.end()
-      }
-    } catch {
-      // The worker has ended, which settles the step by itself.
+    const before = await this.#worker.cpuUsage()
+    const look = async (): Promise<void> => {
+      const { user, system } = await this.#worker.cpuUsage(before)
+      if (this.#pending !== pending) return
+      if ((user + system) / 1_000 <= cpuMs) return wait()
+      this.#fail(new ViewFault('broken', costFault(cpuMs)))
+      await this.end()
     }
+    const wait = (): void => {
+      // A worker that has ended has no usage any more, and its step is settled.
+      if (this.#pending === pending)
+        pending.cancelLook = this.#clock.after(costPollMs, () => void look().catch(() => {}))
+    }
+    wait()
   }
 
   /** The first fault stays the reason for everything after it. */
@@ -154,6 +156,7 @@ export class ViewThread {
     const pending = this.#pending
     this.#pending = undefined
     pending?.cancelDeadline()
+    pending?.cancelLook?.()
     return pending
   }
 }

@@ -148,6 +148,35 @@ export const logMutations: readonly Mutation[] = [
     ],
   },
   {
+    name: 'slice-cost',
+    promise: 'a change that expands without end is ended after its share, not when it is over',
+    edits: [
+      {
+        file: 'daemon/views/view-thread.ts',
+        find: 'if ((user + system) / 1_000 <= cpuMs) return wait()',
+        replace: 'if (user + system + cpuMs > 0) return wait()',
+      },
+    ],
+    tests: [
+      {
+        file: 'test/unit/daemon/views/verify.test.ts',
+        title: 'is noticed in the middle of it, long before it would be over',
+      },
+    ],
+  },
+  {
+    name: 'blame',
+    promise: 'a fault of this program, or of the machine, is held against nobody',
+    edits: [
+      {
+        file: 'daemon/views/isolate.ts',
+        find: 'if (fault !== undefined && isFirst) await this.#control()',
+        replace: '',
+      },
+    ],
+    tests: [{ file: 'test/unit/daemon/views/verify.test.ts', title: 'names nobody when it fails without any change' }],
+  },
+  {
     name: 'suspension',
     promise: 'who sent what a block cannot be made with writes nothing more until it is released',
     edits: [

@@ -8,8 +8,8 @@ import { makeViews, realClock } from './world.ts'
 
 const write = (text: string) => (root: { text: string }) => Automerge.splice(root, ['text'], root.text.length, 0, text)
 
-function wellLog(id = 1): BlockLog {
-  const log = new BlockLog('text', id)
+function wellLog(): BlockLog {
+  const log = new BlockLog('text')
   for (const text of ['one ', 'two ', 'three']) log.edit(write(text))
   return log
 }
@@ -99,10 +99,13 @@ describe('verifying a block', () => {
   })
 
   it('names nobody when it fails without any change', async () => {
-    const log = wellLog(669)
-    const entry = new URL('./crashing-worker.ts', import.meta.url)
+    const log = wellLog()
+    const entry = new URL('./poor-platform-worker.ts', import.meta.url)
     const { views } = makeViews([log], { entry })
-    await expect(views.verify(log.row, all(log))).rejects.toMatchObject({ code: 'view-failed' })
+    await expect(views.verify(log.row, all(log))).rejects.toMatchObject({
+      code: 'view-failed',
+      detail: expect.stringContaining('no such thing'),
+    })
   })
 
   it('shows the block at once after what was found is forgotten', async () => {
@@ -120,7 +123,8 @@ describe('verifying a block', () => {
   })
 })
 
-describe('what a change may cost', () => {
+// Many workers, each of which loads the engine: slow on a machine that does other things as well.
+describe('what a change may cost', { timeout: 120_000 }, () => {
   it('is bounded in processor time', async () => {
     const log = bombLog(1, 300_000)
     const sliceLimit = { cpuMs: 300, growthBytes: 2 ** 40 }
