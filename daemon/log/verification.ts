@@ -112,7 +112,7 @@ export class Verification {
   }
 
   async #run(block: BlockId): Promise<Snapshot | undefined> {
-    const { clock, log, views } = this.#init
+    const { clock, log } = this.#init
     const row = log.index.byId(block)
     if (this.#isStopped) throw new MooringError('daemon-stopping')
     if (row === undefined || row.deletedSeq > 0) return undefined
@@ -122,12 +122,7 @@ export class Verification {
     if (retryAfterMs > 0) throw new MooringError('view-failed', { detail: 'it could not be verified', retryAfterMs })
     this.#failedUntil.delete(block)
     try {
-      const aside = log.quarantine.hashes(block)
-      const options = { after: this.verifiedSeq(block), until: log.published, aside }
-      const { snapshot, findings } = await views.verify(row, options)
-      const seq = findings.length > 0 ? await this.#setAside(row, findings, snapshot.seq) : snapshot.seq
-      await this.#note({ block, seq }, snapshot)
-      return snapshot
+      return await this.#verifyUpTo(log.published, row)
     } catch (error) {
       if (!this.#isStopped) this.#failedUntil.set(block, clock.monotonicMs() + failedRetryMs)
       throw error
@@ -135,6 +130,20 @@ export class Verification {
       const endMs = clock.monotonicMs()
       this.#notBefore.set(block, endMs + (endMs - startMs) * restFactor)
     }
+  }
+
+  /** Part by part when there is much to set aside: who waits for a view meanwhile gets it in between. */
+  async #verifyUpTo(until: Seq, begun: BlockRow): Promise<Snapshot | undefined> {
+    const { log, views } = this.#init
+    const block = begun.id
+    for (let row: BlockRow | undefined = begun; row?.deletedSeq === 0; row = log.index.byId(block)) {
+      const options = { after: this.verifiedSeq(block), until, aside: log.quarantine.hashes(block) }
+      const { snapshot, findings } = await views.verify(row, options)
+      const seq = findings.length > 0 ? await this.#setAside(row, findings, snapshot.seq) : snapshot.seq
+      await this.#note({ block, seq }, snapshot)
+      if (snapshot.seq >= until) return snapshot
+    }
+    return undefined
   }
 
   /** Up to where the block is then verified: the event counts too, if nothing came between it and `until`. */

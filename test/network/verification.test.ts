@@ -262,6 +262,28 @@ describe('in the background', () => {
     expect(world.clock.pending).toEqual([])
   })
 
+  it('goes on to the end of the log when it is verified part by part', async () => {
+    const { id } = await world.block(notes)
+    let { doc, bytes } = insert(textDoc(actorOf(alice)), 0, 'a')
+    for (const letter of 'bcd') {
+      await world.inject(id, alice, bytes)
+      const next = insert(doc, 0, letter)
+      doc = next.doc
+      bytes = next.bytes
+    }
+    await world.restart()
+    const verify = world.views.verify.bind(world.views)
+    const parts: number[] = []
+    world.views.verify = async (block, options) => {
+      const until = Math.min(options.until, options.after + 2)
+      parts.push(until)
+      return verify(block, { ...options, until })
+    }
+    expect((await world.verification.verify(id))?.changes).toBe(3)
+    expect(parts).toEqual([2, 4])
+    expect(world.verification.verifiedSeq(id)).toBe(world.row(notes).visibleSeq)
+  })
+
   it('goes on with the next block when one cannot be verified', async () => {
     const [bad, good] = [await world.block(notes), await world.block(other)]
     await world.inject(bad.id, alice, insert(textDoc(actorOf(alice)), 0, 'x').bytes)
