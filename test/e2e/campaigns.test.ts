@@ -17,5 +17,5 @@ for (const campaign of campaigns) {
       if (error instanceof Skipped) return context.skip(error.message)
       throw new Error(`${String(error)}; repeat it with: ${replayCommand(name, options)}`, { cause: error })
     }
-  }, 240_000)
+  }, 600_000)
 }

@@ -1,7 +1,10 @@
 /** The campaigns, one line each. To add one: a file beside this one, and its line. */
+
+import { badNetwork } from './bad-network.ts'
 import type { Campaign } from './campaign.ts'
 import { fullDisk } from './full-disk.ts'
+import { kill } from './kill.ts'
 import { powerCut } from './power-cut.ts'
 import { syncFailure } from './sync-failure.ts'
 
-export const campaigns: readonly Campaign[] = [powerCut, syncFailure, fullDisk]
+export const campaigns: readonly Campaign[] = [kill, powerCut, syncFailure, fullDisk, badNetwork]

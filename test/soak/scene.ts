@@ -24,6 +24,11 @@ export class Scene {
     return path
   }
 
+  /** Removes a folder that is no longer needed: a long campaign would fill the disk. */
+  discard(folder: string): void {
+    rmSync(folder, { recursive: true, force: true, maxRetries: 3 })
+  }
+
   start(init: ChildInit): Child {
     const child = new Child(init)
     this.onClose(() => child.kill())
