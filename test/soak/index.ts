@@ -5,6 +5,16 @@ import type { Campaign } from './campaign.ts'
 import { fullDisk } from './full-disk.ts'
 import { kill } from './kill.ts'
 import { powerCut } from './power-cut.ts'
+import { sessionCampaign } from './session.ts'
+import { slowWatchers } from './slow-watchers.ts'
 import { syncFailure } from './sync-failure.ts'
 
-export const campaigns: readonly Campaign[] = [kill, powerCut, syncFailure, fullDisk, badNetwork]
+export const campaigns: readonly Campaign[] = [
+  kill,
+  powerCut,
+  syncFailure,
+  fullDisk,
+  badNetwork,
+  sessionCampaign,
+  slowWatchers,
+]
