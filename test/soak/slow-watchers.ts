@@ -12,10 +12,10 @@ const block = 'space:soak/wide'
 const editBytes = 64 * 1024
 const keys = 8
 /** Written before anyone stops: what the daemon needs for the work itself is no cost of a slow watcher. */
-const warmEdits = 160
+const warmEdits = 80
 const maxMbEach = 16
 /** Unbounded queues would take about this much of each, well over the bound. */
-const writtenMbEach = 40
+const writtenMbEach = 28
 const waitMs = 600_000
 
 async function run({ count, seed, scene }: CampaignOptions): Promise<Figures> {
