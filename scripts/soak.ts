@@ -6,7 +6,7 @@
 import { parseArgs } from 'node:util'
 import { type Campaign, replayCommand, Skipped } from '../test/soak/campaign.ts'
 import { campaigns } from '../test/soak/index.ts'
-import { inScene } from '../test/soak/scene.ts'
+import { abandonAll, Scene } from '../test/soak/scene.ts'
 
 const { values } = parseArgs({
   options: {
@@ -29,8 +29,9 @@ async function runOne(campaign: Campaign, seed: string): Promise<void> {
   const count = Number(values.count ?? counts.long)
   const startMs = performance.now()
   const seconds = (): string => ((performance.now() - startMs) / 1_000).toFixed(1)
+  const scene = new Scene()
   try {
-    const figures = await inScene((scene) => campaign.run({ count, seed, scene }))
+    const figures = await campaign.run({ count, seed, scene })
     outcomes.passed++
     console.log(`${name}: ${count} ${unit}, seed ${seed}, ${seconds()} s`, figures)
   } catch (error) {
@@ -42,8 +43,13 @@ async function runOne(campaign: Campaign, seed: string): Promise<void> {
     outcomes.failed++
     console.error(`${name}: FAILED after ${seconds()} s\n  ${replayCommand(name, { count, seed })}`)
     console.error(error)
+  } finally {
+    await scene.close()
   }
 }
+
+process.on('exit', abandonAll)
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1))
 
 const isNumber = /^\d+$/.test(values.seed)
 for (let round = 0; round === 0 || performance.now() < endMs; round++) {

@@ -1,8 +1,8 @@
 /** Every campaign of faults on real processes, short; `npm run soak` runs them long. */
-import { expect, it } from 'vitest'
+import { expect, it, onTestFinished } from 'vitest'
 import { replayCommand, Skipped } from '../soak/campaign.ts'
 import { campaigns } from '../soak/index.ts'
-import { inScene } from '../soak/scene.ts'
+import { Scene } from '../soak/scene.ts'
 
 const seed = process.env.MOORING_SEED ?? '1'
 
@@ -10,12 +10,14 @@ for (const campaign of campaigns) {
   const { counts, name, summary } = campaign
   const options = { count: counts.short, seed }
   it(`${name}: ${summary} (MOORING_SEED=${seed})`, async (context) => {
+    const scene = new Scene()
+    onTestFinished(() => scene.close())
     try {
-      const figures = await inScene((scene) => campaign.run({ ...options, scene }))
+      const figures = await campaign.run({ ...options, scene })
       expect(Object.keys(figures)).not.toEqual([])
     } catch (error) {
       if (error instanceof Skipped) return context.skip(error.message)
       throw new Error(`${String(error)}; repeat it with: ${replayCommand(name, options)}`, { cause: error })
     }
-  }, 600_000)
+  }, 900_000)
 }

@@ -2,6 +2,7 @@
 
 import { badNetwork } from './bad-network.ts'
 import type { Campaign } from './campaign.ts'
+import { daemonDisk } from './daemon-disk.ts'
 import { fullDisk } from './full-disk.ts'
 import { kill } from './kill.ts'
 import { powerCut } from './power-cut.ts'
@@ -14,6 +15,7 @@ export const campaigns: readonly Campaign[] = [
   powerCut,
   syncFailure,
   fullDisk,
+  daemonDisk,
   badNetwork,
   sessionCampaign,
   slowWatchers,

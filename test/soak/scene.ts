@@ -7,10 +7,22 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Child, type ChildInit } from './child.ts'
 
+const open = new Set<Scene>()
+
+/** For the end of this process itself, where nothing can be awaited: no process and no file is left. */
+export function abandonAll(): void {
+  for (const scene of open) scene.abandon()
+}
+
 export class Scene {
   readonly dir = mkdtempSync(join(tmpdir(), 'mooring-soak-'))
+  readonly #children = new Set<Child>()
   readonly #steps: (() => unknown)[] = []
   #folders = 0
+
+  constructor() {
+    open.add(this)
+  }
 
   /** Runs when the scene closes. */
   onClose(step: () => unknown): void {
@@ -31,8 +43,14 @@ export class Scene {
 
   start(init: ChildInit): Child {
     const child = new Child(init)
+    this.#children.add(child)
     this.onClose(() => child.kill())
     return child
+  }
+
+  abandon(): void {
+    for (const child of this.#children) child.signal('SIGKILL')
+    this.discard(this.dir)
   }
 
   async close(): Promise<void> {
@@ -44,17 +62,8 @@ export class Scene {
         failures.push(error)
       }
     }
-    rmSync(this.dir, { recursive: true, force: true, maxRetries: 3 })
+    this.discard(this.dir)
+    open.delete(this)
     if (failures.length > 0) throw new AggregateError(failures, 'the scene did not close in order')
-  }
-}
-
-/** Runs work in a scene of its own. */
-export async function inScene<Result>(work: (scene: Scene) => Promise<Result>): Promise<Result> {
-  const scene = new Scene()
-  try {
-    return await work(scene)
-  } finally {
-    await scene.close()
   }
 }
