@@ -16,7 +16,7 @@ const worldsAtOnce = 4
 const names = ['ada', 'ben', 'cyd'] as const
 const shared = 'space:soak/shared'
 /** Never idle, and never so busy that what is measured is the load. */
-const load = { do: 'load', perTurn: 5, pauseMs: 20 } as const
+const load = { do: 'load', perTurn: 3, pauseMs: 40 } as const
 
 /** What is killed in a round. With the daemon, or while it is gone or hangs, plugins have saved what was never sent. */
 const rounds = ['daemon', 'plugins, then daemon', 'daemon, then plugins', 'plugins of a hanging daemon'] as const
