@@ -1,11 +1,12 @@
 /**
- * What is made from the log: views, their verification, compaction. Built together, because each reads the log
+ * What is made from the log: views, their verification, compaction, joined heads. Built together, because each reads the log
  * through what another one found out: nothing is made of what is in quarantine, and only what was verified is stored.
  */
-import type { Clock } from '../protocol/index.ts'
+import type { Clock, PeerId } from '../protocol/index.ts'
 import type { Lifecycle } from './lifecycle.ts'
 import type { ChangeLog } from './log/change-log.ts'
 import { Compaction } from './log/compaction.ts'
+import { HeadMerges } from './log/head-merges.ts'
 import { Verification } from './log/verification.ts'
 import type { Log } from './log.ts'
 import type { Storage } from './storage/storage.ts'
@@ -16,12 +17,16 @@ export interface DerivedInit {
   readonly changeLog: ChangeLog
   readonly clock: Clock
   readonly log: Log
+  readonly random: (bytes: number) => Uint8Array
+  readonly self: PeerId
+  /** The private key of the daemon. */
+  readonly seed: Uint8Array
 }
 
 /** Starts the parts in order. @throws what reading throws */
 export async function startDerived(
   lifecycle: Lifecycle,
-  { storage, changeLog, clock, log }: DerivedInit,
+  { storage, changeLog, clock, log, random, self, seed }: DerivedInit,
 ): Promise<{ readonly views: Views; readonly verification: Verification; readonly compaction: Compaction }> {
   const read = {
     snapshot: (block: number) => storage.snapshot(block),
@@ -37,5 +42,7 @@ export async function startDerived(
   })
   const compaction = new Compaction({ log: changeLog, storage, verification, views, logger: log.sub('compaction') })
   await lifecycle.start({ name: 'compaction', start: () => compaction.start(), stop: () => compaction.stop() })
+  const heads = new HeadMerges({ log: changeLog, self, seed, clock, random, logger: log.sub('head-merges') })
+  await lifecycle.start({ name: 'head merges', start: () => heads.start(), stop: () => heads.stop() })
   return { views, verification, compaction }
 }

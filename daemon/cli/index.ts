@@ -5,6 +5,7 @@ import { blockWatch } from './block-watch.ts'
 import { blocks } from './blocks.ts'
 import type { AnyCommand } from './command.ts'
 import { commands } from './commands.ts'
+import { compact } from './compact.ts'
 import { completion } from './completion.ts'
 import { deny } from './deny.ts'
 import { down } from './down.ts'
@@ -46,6 +47,7 @@ export const commandTable: readonly AnyCommand[] = [
   blocks,
   blockShow,
   blockWatch,
+  compact,
   quarantineList,
   quarantineExport,
   quarantineRelease,

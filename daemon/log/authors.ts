@@ -21,7 +21,8 @@ export class Authors {
     if (prefix === undefined) return undefined
     const known = this.#byPrefix.get(prefix)
     if (known !== undefined) return known
-    for (const peer of this.#peers()) {
+    // The daemon writes too: what it joins is signed like anything else.
+    for (const peer of [this.#self, ...this.#peers()]) {
       if (this.#seen.has(peer)) continue
       this.#seen.add(peer)
       this.#byPrefix.set(Buffer.from(actorPrefix(this.#self, peer)).toString('hex'), peer)

@@ -219,7 +219,7 @@ export class ChangeLog {
 }
 
 /** What the daemon does by itself comes from no replica. */
-const ownReplica = '0'.repeat(32) as ReplicaId
+export const ownReplica = '0'.repeat(32) as ReplicaId
 
 /** What a change builds on; nothing, for one that cannot be read. */
 function depsOf(bytes: Uint8Array): readonly ChangeHash[] {

@@ -228,6 +228,14 @@ export const controlProtocol = defineProtocol({
       needs: null,
       errors: ['block-not-found', 'view-failed'],
     }),
+    'block.compact': defineOp({
+      summary: 'Folds the verified changes of a block into its snapshot, or says what would go.',
+      input: z.strictObject({ address, dryRun: z.boolean().default(false) }),
+      /** Rows of the log that went, or would go, and the bytes of their changes. */
+      output: z.strictObject({ address, rows: count, bytes: count }),
+      needs: null,
+      errors: ['block-not-found', 'view-failed', 'database-corrupt', 'storage-failed', 'storage-full'],
+    }),
     'quarantine.list': defineOp({
       summary: 'Changes that are kept and applied nowhere, in log order.',
       input: z.strictObject({ after: count.default(0), limit: z.int().min(1).max(200).default(200) }),

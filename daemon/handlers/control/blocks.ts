@@ -3,16 +3,23 @@ import { type controlProtocol, type Handlers, type Infer, MooringError } from '.
 import type { LogGroup } from '../../log/ring.ts'
 import type { ControlComponents } from './context.ts'
 
-type BlockHandlers = Pick<Handlers<typeof controlProtocol, object>, 'block.list' | 'block.show' | 'block.watch'>
+type BlockHandlers = Pick<
+  Handlers<typeof controlProtocol, object>,
+  'block.list' | 'block.show' | 'block.compact' | 'block.watch'
+>
 type WatchItem = Infer<(typeof controlProtocol)['ops']['block.watch']['item']>
 
 /** Lines kept for a terminal that reads slowly. */
 const maxWaitingLines = 1_000
 
-export function blockHandlers({ approvals, blocks, clock, log }: ControlComponents): BlockHandlers {
+export function blockHandlers({ approvals, blocks, clock, compaction, log }: ControlComponents): BlockHandlers {
   return {
     'block.list': ({ after, limit }) => blocks.list({ after, limit }, () => true),
     'block.show': ({ address, offset }) => blocks.show(address, offset),
+    async 'block.compact'({ address, dryRun }) {
+      const row = blocks.find(address)
+      return { address, ...(dryRun ? await compaction.foldable(row) : await compaction.compact(row.id)) }
+    },
     async *'block.watch'({ address }, { signal }) {
       const { id } = blocks.find(address)
       const waiting: WatchItem[] = []

@@ -183,6 +183,10 @@ export function fakeHandlers(state: Answers, calls: Call[]): ControlHandlers {
       return { blocks: rest.slice(0, limit), more: rest.length > limit }
     },
     'block.show': ({ offset }) => ({ ...state.block, text: state.block.text.slice(offset, offset + 50_000) }),
+    'block.compact': (input) => {
+      note('block.compact', input)
+      return { address: input.address, rows: 12, bytes: 1_440 }
+    },
     'quarantine.list': ({ after, limit }) => {
       const rest = state.quarantined.filter((change) => change.seq > after)
       return { changes: rest.slice(0, limit), more: rest.length > limit }
@@ -247,6 +251,7 @@ export const commandLines: Readonly<Record<string, readonly string[]>> = {
   blocks: ['blocks'],
   'block show': ['block', 'show', 'space:home/notes'],
   'block watch': ['block', 'watch', 'space:home/notes'],
+  compact: ['compact'],
   'quarantine list': ['quarantine', 'list'],
   'quarantine export': ['quarantine', 'export', 'cccccccc'],
   'quarantine release': ['quarantine', 'release', 'cccccccc'],

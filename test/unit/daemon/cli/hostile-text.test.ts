@@ -157,6 +157,7 @@ const answersOf = {
   'invite.create': true,
   'block.list': true,
   'block.show': true,
+  'block.compact': true,
   'block.watch': true,
 }
 
