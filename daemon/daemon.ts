@@ -78,10 +78,8 @@ export async function startDaemon(init: DaemonInit): Promise<Daemon> {
     const changeLog = await openChangeLog({ storage, clock, self, peers, history })
     await lifecycle.start({ name: 'log', stop: () => changeLog.settled() })
 
-    const { views, verification, compaction } = await startDerived(lifecycle, {
-      ...{ storage, changeLog, clock, log, random, self },
-      seed: identity.seed,
-    })
+    const derived = await startDerived(lifecycle, { storage, changeLog, clock, log, random, self, seed: identity.seed })
+    const { views, verification } = derived
     const blocks = new Blocks({ log: changeLog, views, verification })
     const links = new Links({ clock, random, approvals, log: log.sub('net') })
     const handlers = hostHandlers({ approvals, links, blocks, self, clock, log })
@@ -117,7 +115,7 @@ export async function startDaemon(init: DaemonInit): Promise<Daemon> {
       version,
       clock,
       random,
-      handlers: controlHandlers({ approvals, blocks, clock, compaction, daemon, links, log: changeLog, verification }),
+      handlers: controlHandlers({ ...derived, approvals, blocks, clock, daemon, links, log: changeLog }),
       log: log.sub('control'),
       withUmask: init.withUmask,
     })

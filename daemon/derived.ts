@@ -7,6 +7,7 @@ import type { Lifecycle } from './lifecycle.ts'
 import type { ChangeLog } from './log/change-log.ts'
 import { Compaction } from './log/compaction.ts'
 import { HeadMerges } from './log/head-merges.ts'
+import { HistoryReset } from './log/history-reset.ts'
 import { Verification } from './log/verification.ts'
 import type { Log } from './log.ts'
 import type { Storage } from './storage/storage.ts'
@@ -23,11 +24,18 @@ export interface DerivedInit {
   readonly seed: Uint8Array
 }
 
+export interface Derived {
+  readonly views: Views
+  readonly verification: Verification
+  readonly compaction: Compaction
+  readonly historyReset: HistoryReset
+}
+
 /** Starts the parts in order. @throws what reading throws */
 export async function startDerived(
   lifecycle: Lifecycle,
   { storage, changeLog, clock, log, random, self, seed }: DerivedInit,
-): Promise<{ readonly views: Views; readonly verification: Verification; readonly compaction: Compaction }> {
+): Promise<Derived> {
   const read = {
     snapshot: (block: number) => storage.snapshot(block),
     readLog: changeLog.quarantine.reader((query) => storage.readLog(query)),
@@ -44,5 +52,6 @@ export async function startDerived(
   await lifecycle.start({ name: 'compaction', start: () => compaction.start(), stop: () => compaction.stop() })
   const heads = new HeadMerges({ log: changeLog, self, seed, clock, random, logger: log.sub('head-merges') })
   await lifecycle.start({ name: 'head merges', start: () => heads.start(), stop: () => heads.stop() })
-  return { views, verification, compaction }
+  const historyReset = new HistoryReset({ log: changeLog, views, verification, self, seed, random })
+  return { views, verification, compaction, historyReset }
 }

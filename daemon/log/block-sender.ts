@@ -54,8 +54,8 @@ export class BlockSender {
     this.#init.apply(this.#init.session.block(row.id, row, held, asked))
   }
 
-  isIntroduced(block: BlockId): boolean {
-    return this.#init.session.handleOf(block) !== undefined
+  isIntroduced(block: BlockId | undefined): boolean {
+    return block !== undefined && this.#init.session.handleOf(block) !== undefined
   }
 
   async snapshot(block: BlockId, bytes: Uint8Array): Promise<void> {

@@ -25,6 +25,7 @@ import type {
   Origin,
   QuarantinedChange,
   QuarantineRow,
+  ReplaceEntry,
   Seq,
   Storage,
   SuspensionRow,
@@ -183,6 +184,17 @@ export class ChangeLog {
     return row.bytes
   }
 
+  /**
+   * Ends the generation of a block and begins the next one with these changes, unless the block has a row after `visibleSeq`.
+   * @throws `wrong-state`, `block-deleted`
+   */
+  async replace(entry: Omit<ReplaceEntry, 'kind' | 'origin' | 'grantVersion' | 'atMs'>): Promise<BlockRow> {
+    const atMs = this.#init.clock.nowMs()
+    const row = await this.#submitOwn({ kind: 'replace', ...this.#own(), ...entry, atMs })
+    if (row === undefined) throw new MooringError('internal', { detail: 'a replacement without a block' })
+    return this.index.byId(row.id) ?? row
+  }
+
   /** Lets a peer write again. */
   async unsuspend(peer: PeerId): Promise<void> {
     await this.#init.storage.unsuspend(peer)
@@ -208,13 +220,15 @@ export class ChangeLog {
     return this.#committer.barrier()
   }
 
+  /** Who the daemon's own entries come from. */
   #own(): { readonly origin: Origin; readonly grantVersion: number } {
     return { origin: { peer: this.#init.self, replica: ownReplica }, grantVersion: 0 }
   }
 
-  async #submitOwn(entry: LogEntry): Promise<void> {
+  async #submitOwn(entry: LogEntry): Promise<BlockRow | undefined> {
     const [outcome] = await this.#committer.submit([entry])
     if (outcome?.kind === 'refused') throw new MooringError(outcome.code)
+    return outcome?.block
   }
 }
 

@@ -133,6 +133,10 @@ export class Committer {
         current = undefined
         if (entry.kind === 'create' && outcome.block !== undefined) index.created(outcome.block)
         if (entry.kind === 'delete') index.deleted(entry.block, outcome.seq)
+        if (entry.kind === 'replace' && outcome.block !== undefined) {
+          index.deleted(entry.block, outcome.block.createdSeq - 1)
+          index.created(outcome.block)
+        }
         if (entry.kind === 'quarantine') this.#setAside(entry, outcome.seq)
         if (entry.kind === 'release') this.#release(entry, outcome.seq)
         continue
@@ -152,8 +156,8 @@ export class Committer {
     }
     close()
     for (const group of groups) ring.push(group)
-    // Released rows are in no group: whoever is behind them reads them from disk, with their authors' signatures.
-    if (entries.some((entry) => entry.kind === 'release')) ring.clear(this.#published)
+    // These rows are in no group: whoever is behind them reads them from disk, with their authors' signatures.
+    if (entries.some(({ kind }) => kind === 'release' || kind === 'replace')) ring.clear(this.#published)
     for (const listener of this.#listeners) listener(groups)
   }
 

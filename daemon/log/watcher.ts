@@ -235,10 +235,9 @@ export class Watcher {
   /** One page of the log, from the ring or from disk. */
   async #advance(): Promise<void> {
     const { committer, index, reader, ring } = this.#components
-    const until = committer.published
     const present = ring.after(this.#position)
-    if (present !== undefined) return this.#pass(present, until)
-    const { groups, next } = await reader.page(this.#position, until)
+    if (present !== undefined) return this.#pass(present, committer.published)
+    const { groups, next } = await reader.page(this.#position, committer.published)
     // Looked at after the page was read: what was folded away by then is not in it.
     for (const block of [...index.foldedAfter(this.#position)]) {
       const isBehind = (this.#ahead.get(block) ?? 0) < (index.byId(block)?.horizonSeq ?? 0)
@@ -284,6 +283,8 @@ export class Watcher {
         await this.#introduce(row)
         if (row.horizonSeq > 0) await this.#send(row.id)
       } else if (event.kind === 'deleted' && this.#following.delete(row.id)) {
+        // Introduced already, the next generation says so by itself: the replica would take it for that one.
+        if (this.#sender.isIntroduced(index.at(row.address)?.id)) continue
         this.#init.apply(this.#init.session.gone(row.address, 'deleted', row.id))
       }
     }
@@ -293,7 +294,7 @@ export class Watcher {
     await this.#sender.turn()
     if (!this.#following.has(group.block)) return
     const ahead = this.#ahead.get(group.block) ?? 0
-    const rest = ahead < group.firstSeq ? group : group.without((item) => item.seq <= ahead)
+    const rest = group.without(({ seq }) => seq <= ahead)
     if (rest !== undefined) await this.#sender.group(rest)
   }
 

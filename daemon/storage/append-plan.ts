@@ -20,6 +20,7 @@ import type {
   QuarantineEntry,
   QuarantineRow,
   ReleaseEntry,
+  ReplaceEntry,
   Seq,
   SuspensionRow,
 } from './storage.ts'
@@ -62,7 +63,10 @@ export interface PlannedEvent {
   readonly data: unknown
 }
 
-export type PlannedEntry<Change extends ChangeEntry> = Exclude<LogEntry, ChangeEntry> | Change
+export type PlannedEntry<Change extends ChangeEntry> =
+  | Exclude<LogEntry, ChangeEntry | ReplaceEntry>
+  | ReplaceEntry<Change>
+  | Change
 
 type Refusal = Extract<AppendOutcome, { kind: 'refused' }>['code']
 
@@ -106,6 +110,7 @@ export class AppendPlan<Change extends ChangeEntry = ChangeEntry> {
     const allowed = this.#allowed(entry)
     if (entry.kind === 'create') return allowed ? this.#create(entry) : refused('grant-changed')
     if (entry.kind === 'delete') return allowed ? this.#delete(entry) : refused('grant-changed')
+    if (entry.kind === 'replace') return allowed ? this.#replace(entry) : refused('grant-changed')
     if (entry.kind === 'quarantine') return allowed ? this.#quarantine(entry) : refused('grant-changed')
     if (entry.kind === 'release') return allowed ? this.#release(entry) : refused('grant-changed')
     const code = allowed ? this.#refuseChange(entry) : 'grant-changed'
@@ -115,13 +120,13 @@ export class AppendPlan<Change extends ChangeEntry = ChangeEntry> {
     return refused(code)
   }
 
-  #allowed({ origin, grantVersion }: LogEntry): boolean {
+  #allowed({ origin, grantVersion }: Pick<LogEntry, 'origin' | 'grantVersion'>): boolean {
     if (origin.peer === this.#self) return true
     if (!this.#versions.has(origin.peer)) this.#versions.set(origin.peer, this.#tables.approvedVersion(origin.peer))
     return this.#versions.get(origin.peer) === grantVersion
   }
 
-  #create(entry: CreateEntry): AppendOutcome {
+  #create(entry: CreateEntry, owner: PeerId = entry.origin.peer): AppendOutcome {
     const address = formatAddress(entry.scope, entry.label)
     const newest = this.#newestAt(address)
     if (newest !== undefined && newest.deletedSeq === 0) {
@@ -139,7 +144,7 @@ export class AppendPlan<Change extends ChangeEntry = ChangeEntry> {
       generation: (newest?.generation ?? 0) + 1,
       schema: entry.schema,
       meta: { ...entry.meta },
-      owner: entry.origin.peer,
+      owner,
       createdAtMs: entry.atMs,
       createdSeq: seq,
       metaSeq: seq,
@@ -168,6 +173,21 @@ export class AppendPlan<Change extends ChangeEntry = ChangeEntry> {
     block.visibleSeq = seq
     this.events.push({ seq, block: block.id, kind: 'delete', origin: entry.origin, data: {} })
     return { kind: 'stored', seq, block: toRow(block) }
+  }
+
+  /** `seq` of the outcome is that of the last row; the deletion is the row before the creation. */
+  #replace({ kind: _kind, ...entry }: ReplaceEntry<Change>): AppendOutcome {
+    const old = this.#block(entry.block)
+    if (old === undefined || old.deletedSeq > 0) return refused('block-deleted')
+    if (old.visibleSeq !== entry.visibleSeq) return refused('wrong-state')
+    const { origin, grantVersion, atMs, initial } = entry
+    this.#delete({ kind: 'delete', origin, grantVersion, block: old.id })
+    const { scope, label, schema, meta, owner } = old
+    this.#create({ kind: 'create', origin, grantVersion, scope, label, schema, meta, atMs, initial }, owner)
+    const block = this.lastBlock
+    for (const change of entry.changes) this.#change({ ...change, origin, grantVersion, block })
+    const made = this.blocks.get(block)
+    return made === undefined ? refused('block-deleted') : { kind: 'stored', seq: this.lastSeq, block: toRow(made) }
   }
 
   #quarantine(entry: QuarantineEntry): AppendOutcome {

@@ -6,7 +6,7 @@ import type { ActorId, ChangeHash, Label, PeerId, Scope } from '../../protocol/i
 import type { BlockId, BlockMeta, BlockRow, ClockRow, ObjectRow, Origin, Seq, Tip } from './storage.ts'
 
 /** A log entry as it is handed in. `grantVersion` is the version that its checks were made under. */
-export type LogEntry = CreateEntry | ChangeEntry | DeleteEntry | QuarantineEntry | ReleaseEntry
+export type LogEntry = CreateEntry | ChangeEntry | DeleteEntry | ReplaceEntry | QuarantineEntry | ReleaseEntry
 
 interface EntryBase {
   readonly origin: Origin
@@ -45,6 +45,20 @@ export interface ChangeEntry extends EntryBase {
 export interface DeleteEntry extends EntryBase {
   readonly kind: 'delete'
   readonly block: BlockId
+}
+
+/**
+ * Ends a generation of a block and makes the next one with these changes, or nothing of it; address, owner, schema and
+ * metadata stay. Refused as `wrong-state` when the block has a row after `visibleSeq`, which the changes would lack.
+ */
+export interface ReplaceEntry<Change extends ChangeEntry = ChangeEntry> extends EntryBase {
+  readonly kind: 'replace'
+  readonly block: BlockId
+  readonly visibleSeq: Seq
+  readonly atMs: number
+  readonly initial: CreateEntry['initial']
+  /** In order; the block of each is the one that is made here. */
+  readonly changes: readonly Change[]
 }
 
 /** Sets changes of a block aside: one event in the log; the rows stay where they are. */
@@ -109,9 +123,12 @@ export interface VerifiedRow {
  * `refused`: `grant-changed` (the peer's grant version moved on or the peer is no longer approved), `address-taken`
  * (another schema), `block-deleted` (the block is unknown or deleted). A refused change also refuses the later changes
  * of that actor and block in the same call, and whatever depends on it there (`missing-deps`): a log never has a hole.
- * A change that is refused for a reason of its own says that reason. `block` is there for creations and deletions.
+ * A change that is refused for a reason of its own says that reason. `block` is there for what makes or ends one.
  */
 export type AppendOutcome =
   | { readonly kind: 'stored'; readonly seq: Seq; readonly block?: BlockRow }
   | { readonly kind: 'existing'; readonly block: BlockRow }
-  | { readonly kind: 'refused'; readonly code: 'grant-changed' | 'address-taken' | 'block-deleted' | 'missing-deps' }
+  | {
+      readonly kind: 'refused'
+      readonly code: 'grant-changed' | 'address-taken' | 'block-deleted' | 'missing-deps' | 'wrong-state'
+    }

@@ -4,7 +4,8 @@
  * copies the whole buffer behind it, and no part of a caller's memory is given away.
  */
 import type { ActorId, ChangeHash } from '../../protocol/ids.ts'
-import type { ChangeEntry, ChangeRow, CreateEntry, LogEntry, ObjectRow, Origin, Tip } from './storage.ts'
+import type { PlannedEntry } from './append-plan.ts'
+import type { ChangeEntry, ChangeRow, CreateEntry, LogEntry, ObjectRow, Origin, ReplaceEntry, Tip } from './storage.ts'
 
 /** A change with its binary columns ready to be stored. */
 export interface UnpackedChange extends ChangeEntry {
@@ -47,7 +48,7 @@ export function packBatch(entries: readonly LogEntry[]): PackedBatch {
   let field = 0
   for (const [index, entry] of entries.entries()) {
     if (entry.kind !== 'change') {
-      others.set(index, entry.kind === 'create' ? copyCreate(entry) : entry)
+      others.set(index, entry.kind === 'create' || entry.kind === 'replace' ? copyOther(entry) : entry)
       continue
     }
     if (entry.objects.length > 0) objects.set(index, entry.objects)
@@ -80,7 +81,7 @@ export function packBatch(entries: readonly LogEntry[]): PackedBatch {
 }
 
 /** The entries again. Binary fields are views of the packed buffer, which nobody else holds. */
-export function* unpackBatch(batch: PackedBatch): Generator<OtherEntry | UnpackedChange> {
+export function* unpackBatch(batch: PackedBatch): Generator<PlannedEntry<UnpackedChange>> {
   const take = taker(batch.bytes)
   const { numbers } = batch
   let field = 0
@@ -88,7 +89,7 @@ export function* unpackBatch(batch: PackedBatch): Generator<OtherEntry | Unpacke
   for (let index = 0; index < batch.count; index += 1) {
     const other = batch.others.get(index)
     if (other !== undefined) {
-      yield other
+      yield other.kind === 'replace' ? { ...other, changes: other.changes.map(unpacked) } : other
       continue
     }
     const author = batch.authors[number()]
@@ -239,7 +240,20 @@ function authorIndexer(authors: Author[]): (entry: ChangeEntry) => number {
   }
 }
 
-const copyCreate = (entry: CreateEntry): CreateEntry => ({
-  ...entry,
-  initial: { ...entry.initial, signature: new Uint8Array(entry.initial.signature) },
+/** Without what lies around their bytes. */
+function copyOther(entry: CreateEntry | ReplaceEntry): OtherEntry {
+  const initial = { ...entry.initial, signature: new Uint8Array(entry.initial.signature) }
+  return entry.kind === 'create' ? { ...entry, initial } : { ...entry, initial, changes: entry.changes.map(copyChange) }
+}
+
+const copyChange = ({ tip, ...change }: ChangeEntry): ChangeEntry => ({
+  ...change,
+  bytes: new Uint8Array(change.bytes),
+  ...(tip === undefined ? {} : { tip: { ...tip, signature: new Uint8Array(tip.signature) } }),
+})
+
+const unpacked = (change: ChangeEntry): UnpackedChange => ({
+  ...change,
+  hashBytes: Buffer.from(change.hash, 'hex'),
+  actorBytes: Buffer.from(change.actor, 'hex'),
 })

@@ -10,6 +10,7 @@ import { readChange } from '../../protocol/sync/change-structure.ts'
 import type { BlockId, Seq } from '../storage/storage.ts'
 import { compareEncoding } from './re-encoding.ts'
 import { render } from './render.ts'
+import { rewrite } from './rewrite.ts'
 import { costFault, type StepMessage, type StepName, type StepReply, type ViewSteps } from './view-steps.ts'
 
 type Document = Automerge.Doc<Record<string, unknown>>
@@ -99,6 +100,8 @@ export class ViewEngine {
       const text = render(schema, engineOf(document).materialize('/'))
       return { text, textHash: hash('sha256', text), heads: headsOf(document) }
     },
+
+    rewrite: ({ block, initial, actor }) => ({ changes: rewrite(this.#documentOf(block).document, initial, actor) }),
 
     check: ({ bytes, heads, changes }) => checkSaved(bytes, heads, changes),
 

@@ -2,7 +2,7 @@
  * What is said between the main thread and the view worker: one step at a time, each answered once. Bytes travel by
  * transfer, so that neither side copies a document to hand it over.
  */
-import type { ChangeHash } from '../../protocol/ids.ts'
+import type { ActorId, ChangeHash } from '../../protocol/ids.ts'
 import type { BlockId, Seq } from '../storage/storage.ts'
 
 /** Each step with its answer. */
@@ -32,6 +32,11 @@ export interface ViewSteps {
   render: {
     ask: { readonly block: BlockId; readonly schema: string }
     answer: { readonly text: string; readonly textHash: string; readonly heads: readonly ChangeHash[] }
+  }
+  /** The present value as changes of this actor on top of the first change of the schema. */
+  rewrite: {
+    ask: { readonly block: BlockId; readonly initial: Uint8Array; readonly actor: ActorId }
+    answer: { readonly changes: readonly Uint8Array[] }
   }
   /** Whether bytes load, and to this: fails otherwise. `changes` counts the first change of the schema. */
   check: {

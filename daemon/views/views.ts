@@ -4,41 +4,22 @@
  * says so, but is never made of a part of the log.
  */
 import { MooringError } from '../../protocol/errors.ts'
-import type { ChangeHash } from '../../protocol/ids.ts'
+import type { ActorId, ChangeHash } from '../../protocol/ids.ts'
 import type { Clock } from '../../protocol/rpc/clock.ts'
 import { schemaNamed } from '../../protocol/schemas/index.ts'
 import type { Logger } from '../log.ts'
-import type { BlockId, BlockRow, Seq, Snapshot, Storage } from '../storage/storage.ts'
+import type { BlockId, BlockRow, Seq, Snapshot } from '../storage/storage.ts'
 import { FailingBlocks } from './failing-blocks.ts'
 import { isolate, type Verdict } from './isolate.ts'
+import type { Rendering, Rewritten, SnapshotDisk, VerifyOptions } from './jobs.ts'
 import { materialise } from './materialise.ts'
 import type { SliceLimit } from './view-steps.ts'
 import { ViewFault, type ViewRunner, ViewThread } from './view-thread.ts'
 import { defaultSliceLimit, type ViewsInit } from './views-init.ts'
 
-export type { ViewsInit } from './views-init.ts'
-
-export interface Rendering {
-  /** What people read. */
-  readonly text: string
-  /** SHA-256 of the text in UTF-8, as 64 hex digits. */
-  readonly textHash: string
-  /** Ascending. */
-  readonly heads: readonly ChangeHash[]
-}
-
-export interface VerifyOptions {
-  /** Verified up to here. */
-  readonly after: Seq
-  readonly until: Seq
-  /** In quarantine. */
-  readonly aside: readonly ChangeHash[]
-}
-
-/** Where snapshots are put away. */
-export type SnapshotDisk = Pick<Storage, 'snapshot' | 'putSnapshot'>
-
 export type { Verdict } from './isolate.ts'
+export type { Rendering, Rewritten } from './jobs.ts'
+export type { ViewsInit } from './views-init.ts'
 
 interface Job {
   readonly block: BlockRow
@@ -186,6 +167,21 @@ export class Views {
       await this.#materialise(thread, block, block.horizonSeq)
       const { maxOps } = await thread.ask('recall', { block: block.id, hashes })
       return new Map(hashes.flatMap((hash, index) => ((maxOps[index] ?? -1) < 0 ? [] : [[hash, maxOps[index] ?? 0]])))
+    })
+  }
+
+  /**
+   * The value that the block has at `untilSeq` or later, as changes of one actor on top of the first change of the schema,
+   * and the position that it is of.
+   *
+   * @throws `view-failed`, `unknown-schema`, `daemon-stopping`, and what reading throws
+   */
+  async rewrite(block: BlockRow, untilSeq: Seq, actor: ActorId): Promise<Rewritten> {
+    const initial = Uint8Array.from(schemaNamed(block.schema).initial.bytes)
+    return this.#enqueue(block, async (thread) => {
+      const seq = await this.#materialise(thread, block, untilSeq)
+      const { changes } = await thread.ask('rewrite', { block: block.id, initial, actor })
+      return { seq, changes }
     })
   }
 

@@ -236,6 +236,14 @@ export const controlProtocol = defineProtocol({
       needs: null,
       errors: ['block-not-found', 'view-failed', 'database-corrupt', 'storage-failed', 'storage-full'],
     }),
+    'block.reset-history': defineOp({
+      summary: 'Begins a block anew with its present value: a new generation without the history of the old one.',
+      input: z.strictObject({ address }),
+      /** The new generation, its changes, and how many the old one had. */
+      output: z.strictObject({ address, generation: count, changes: count, before: count }),
+      needs: null,
+      errors: ['block-not-found', 'wrong-state', 'view-failed', 'database-corrupt', 'storage-failed', 'storage-full'],
+    }),
     'quarantine.list': defineOp({
       summary: 'Changes that are kept and applied nowhere, in log order.',
       input: z.strictObject({ after: count.default(0), limit: z.int().min(1).max(200).default(200) }),

@@ -11,6 +11,7 @@ import { foldCases } from './storage-fold.cases.ts'
 import { logCases } from './storage-log.cases.ts'
 import { quarantineCases } from './storage-quarantine.cases.ts'
 import { reopenCases } from './storage-reopen.cases.ts'
+import { replaceCases } from './storage-replace.cases.ts'
 
 export interface StorageSubject {
   readonly storage: Storage
@@ -31,6 +32,7 @@ export function storageSuite(name: string, setup: StorageSetup, options: SuiteOp
     appendCases(setup)
     logCases(setup)
     foldCases(setup)
+    replaceCases(setup)
     quarantineCases(setup)
     decisionCases(setup)
     if (!options.keepsNothing) reopenCases(setup)

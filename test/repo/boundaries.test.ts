@@ -53,7 +53,7 @@ const packages: Readonly<Record<string, { readonly at: readonly string[]; readon
     reason: 'nothing outside the two stores knows SQL',
   },
   '@automerge/automerge': {
-    at: ['daemon/views/view-engine.ts', 'plugin-sdk/memory/', 'scripts/schema.ts'],
+    at: ['daemon/views/view-engine.ts', 'daemon/views/rewrite.ts', 'plugin-sdk/memory/', 'scripts/schema.ts'],
     reason: 'it blocks for as long as a document is large, and freed memory goes back only with its thread',
   },
   pino: { at: ['daemon/log.ts'], reason: 'the rest logs through a port' },

@@ -314,7 +314,7 @@ describe('completion', () => {
         .filter((word) => word !== '')
     }
     expect(offered('')).toEqual(expect.arrayContaining(['up', 'approve', 'block', 'help']))
-    expect(offered('block', '')).toEqual(['show', 'watch'])
+    expect(offered('block', '')).toEqual(['show', 'watch', 'reset-history'])
     expect(offered('help', '')).toEqual(expect.arrayContaining(['up', 'block']))
     expect(offered('explain', '')).toEqual([...errorCodes])
     expect(offered('logs', '--level', '')).toEqual([...logLevels])

@@ -5,20 +5,32 @@ import type { ControlComponents } from './context.ts'
 
 type BlockHandlers = Pick<
   Handlers<typeof controlProtocol, object>,
-  'block.list' | 'block.show' | 'block.compact' | 'block.watch'
+  'block.list' | 'block.show' | 'block.compact' | 'block.reset-history' | 'block.watch'
 >
 type WatchItem = Infer<(typeof controlProtocol)['ops']['block.watch']['item']>
 
 /** Lines kept for a terminal that reads slowly. */
 const maxWaitingLines = 1_000
 
-export function blockHandlers({ approvals, blocks, clock, compaction, log }: ControlComponents): BlockHandlers {
+export function blockHandlers({
+  approvals,
+  blocks,
+  clock,
+  compaction,
+  historyReset,
+  log,
+}: ControlComponents): BlockHandlers {
   return {
     'block.list': ({ after, limit }) => blocks.list({ after, limit }, () => true),
     'block.show': ({ address, offset }) => blocks.show(address, offset),
     async 'block.compact'({ address, dryRun }) {
       const row = blocks.find(address)
       return { address, ...(dryRun ? await compaction.foldable(row) : await compaction.compact(row.id)) }
+    },
+    async 'block.reset-history'({ address }) {
+      const old = blocks.find(address)
+      const made = await historyReset.reset(address)
+      return { address, generation: made.generation, changes: made.changes, before: old.changes }
     },
     async *'block.watch'({ address }, { signal }) {
       const { id } = blocks.find(address)

@@ -3,6 +3,7 @@ import type { Clock, PeerId } from '../../../protocol/index.ts'
 import type { Approvals } from '../../approvals/approvals.ts'
 import type { ChangeLog } from '../../log/change-log.ts'
 import type { Compaction } from '../../log/compaction.ts'
+import type { HistoryReset } from '../../log/history-reset.ts'
 import type { Verification } from '../../log/verification.ts'
 import type { Links } from '../../net/links.ts'
 import type { Blocks } from '../blocks.ts'
@@ -13,6 +14,7 @@ export interface ControlComponents {
   readonly log: ChangeLog
   readonly verification: Verification
   readonly compaction: Compaction
+  readonly historyReset: HistoryReset
   readonly blocks: Blocks
   readonly clock: Clock
   /** The daemon as a whole. */

@@ -187,6 +187,10 @@ export function fakeHandlers(state: Answers, calls: Call[]): ControlHandlers {
       note('block.compact', input)
       return { address: input.address, rows: 12, bytes: 1_440 }
     },
+    'block.reset-history': (input) => {
+      note('block.reset-history', input)
+      return { address: input.address, generation: 2, changes: 1, before: 12 }
+    },
     'quarantine.list': ({ after, limit }) => {
       const rest = state.quarantined.filter((change) => change.seq > after)
       return { changes: rest.slice(0, limit), more: rest.length > limit }
@@ -251,6 +255,7 @@ export const commandLines: Readonly<Record<string, readonly string[]>> = {
   blocks: ['blocks'],
   'block show': ['block', 'show', 'space:home/notes'],
   'block watch': ['block', 'watch', 'space:home/notes'],
+  'block reset-history': ['block', 'reset-history', 'space:home/notes', '--yes'],
   compact: ['compact'],
   'quarantine list': ['quarantine', 'list'],
   'quarantine export': ['quarantine', 'export', 'cccccccc'],

@@ -158,6 +158,7 @@ const answersOf = {
   'block.list': true,
   'block.show': true,
   'block.compact': true,
+  'block.reset-history': true,
   'block.watch': true,
 }
 

@@ -1,0 +1,28 @@
+/** What the jobs of the views are given and give. */
+import type { ChangeHash } from '../../protocol/ids.ts'
+import type { Seq, Storage } from '../storage/storage.ts'
+
+export interface Rendering {
+  /** What people read. */
+  readonly text: string
+  /** SHA-256 of the text in UTF-8, as 64 hex digits. */
+  readonly textHash: string
+  /** Ascending. */
+  readonly heads: readonly ChangeHash[]
+}
+
+export interface Rewritten {
+  readonly seq: Seq
+  readonly changes: readonly Uint8Array[]
+}
+
+export interface VerifyOptions {
+  /** Verified up to here. */
+  readonly after: Seq
+  readonly until: Seq
+  /** In quarantine. */
+  readonly aside: readonly ChangeHash[]
+}
+
+/** Where snapshots are put away. */
+export type SnapshotDisk = Pick<Storage, 'snapshot' | 'putSnapshot'>
