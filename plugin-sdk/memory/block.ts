@@ -16,6 +16,7 @@ import {
 } from '../../protocol/index.ts'
 import { actorPrefix, type ChangeFacts, makeActor, readChange } from '../../protocol/sync/index.ts'
 import type { BlockInit } from './block-init.ts'
+import { withTrueCounters } from './counters.ts'
 import { type Base, BlockDocument, type KnownChange, snapshotBase } from './document.ts'
 import { beyond, hashOf, type LocalChange, localChange, unsettledOf } from './local-change.ts'
 import type { StoredContent } from './store.ts'
@@ -99,7 +100,8 @@ export class Block<Name extends SchemaName = SchemaName> {
     const doc = this.#document.value
     // The clock's time, not the system's: what is written follows from what the process was given.
     const time = Math.floor(this.#init.clock.nowMs() / 1_000)
-    const next = A.change(doc, { time }, (draft) => {
+    const patches: A.Patch[][] = []
+    const next = A.change(doc, { time, patchCallback: (made) => patches.push(made) }, (draft) => {
       edit(draft as SchemaValues[Name])
       // Thrown in here the change is rolled back; once it is history nobody could take it.
       if (A.getBackend(doc).pendingOps() > limits.maxOpsPerFrame) {
@@ -119,7 +121,7 @@ export class Block<Name extends SchemaName = SchemaName> {
     const change = localChange(bytes, facts, { number: this.#made, position })
     this.#own.set(actor, { seq, hash })
     this.#unsettled.push(change)
-    this.#document.changed(next, change)
+    this.#document.changed(withTrueCounters(next, patches.flat()), change)
     return change
   }
 

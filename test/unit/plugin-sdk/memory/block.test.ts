@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import * as A from '@automerge/automerge'
 import { describe, expect, it } from 'vitest'
 import { Block } from '../../../../plugin-sdk/memory/block.ts'
-import { splice } from '../../../../plugin-sdk/memory/index.ts'
+import { Counter, splice } from '../../../../plugin-sdk/memory/index.ts'
 import { type BlockAddress, limits, type SchemaName, schemaNamed } from '../../../../protocol/index.ts'
 import { ownsActor, readChange } from '../../../../protocol/sync/index.ts'
 import { alice, daemonPerson } from '../../../fixtures/cast.ts'
@@ -51,6 +51,29 @@ describe('a local change', () => {
     block.change((draft) => splice(draft, ['text'], 0, 0, 'a'))
     expect(block.change(() => {})).toBeUndefined()
     expect(block.unsettled).toHaveLength(1)
+  })
+
+  it.each(['00', 'ff'])('counts up the counter that is shown, beside another one by actor %s', (digit) => {
+    const { block } = open('map')
+    block.change(({ map }) => {
+      map.count = new Counter(1)
+    })
+    const initial = schemaNamed('map').initial.bytes
+    const other = A.load<{ map: Record<string, unknown> }>(initial, { actor: digit.repeat(24) })
+    const made = A.change(other, ({ map }) => {
+      map.count = new Counter(10)
+    })
+    const changes = A.getAllChanges(made).slice(1)
+    block.arrive(changes.map((bytes) => ({ bytes, hash: readChange(bytes).hash })))
+    for (let times = 0; times < 2; times++) {
+      expect(block.value.map.count).toBeInstanceOf(Counter)
+      block.change(({ map }) => {
+        if (map.count instanceof Counter) map.count.increment(3)
+      })
+      const { map } = A.load<{ map: Record<string, unknown> }>(A.save(block.value))
+      expect(String(block.value.map.count)).toBe(String(map.count))
+    }
+    expect(block.unsettled.map(({ seq }) => seq)).toEqual([1, 2, 3])
   })
 
   it('is rolled back above the cap of operations, and the next one is taken', () => {
