@@ -2,15 +2,18 @@
  * The thread that reads. It has the database open read-only, so nothing that it does can change a byte of it.
  */
 import { join } from 'node:path'
+import type Database from 'better-sqlite3'
 import { databaseName, openReader } from './sqlite-open.ts'
 import { Reader } from './sqlite-reads.ts'
 import type { ReaderRole, ThreadReply } from './sqlite-thread.ts'
 import type { BlockId, LogQuery, Seq } from './storage.ts'
 
-export type ReaderOps = ReturnType<typeof openReaderThread>
+export type ReaderOps = ReturnType<typeof readerOps>
 
-export function openReaderThread({ dir }: ReaderRole, post: (reply: ThreadReply) => void) {
-  const db = openReader(join(dir, databaseName))
+export const openReaderThread = ({ dir }: ReaderRole, post: (reply: ThreadReply) => void): ReaderOps =>
+  readerOps(openReader(join(dir, databaseName)), post)
+
+export function readerOps(db: Database.Database, post: (reply: ThreadReply) => void) {
   const reader = new Reader(db, (damaged) =>
     post({ kind: 'log', level: 'error', fields: { ...damaged }, message: 'a damaged row was found and not served' }),
   )

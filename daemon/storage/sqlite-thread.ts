@@ -56,6 +56,9 @@ interface Pending {
 // The sources run as they are and also compiled: the entry has the extension that this file has.
 const entry = new URL(`./sqlite-worker${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url)
 
+/** What asks: a thread, or its double in a test. */
+export type ThreadCalls<Available extends Ops> = Pick<StorageThread<Available>, 'call' | 'close'>
+
 export class StorageThread<Available extends Ops> {
   readonly #worker: Worker
   readonly #log: StorageLog

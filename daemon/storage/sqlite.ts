@@ -12,7 +12,7 @@ import { packBatch, unpackHashes, unpackRows } from './sqlite-pack.ts'
 import type { ReaderOps } from './sqlite-reader-thread.ts'
 import type { PackedState } from './sqlite-reads.ts'
 import type { StoreOps } from './sqlite-store-thread.ts'
-import { StorageThread } from './sqlite-thread.ts'
+import { StorageThread, type ThreadCalls } from './sqlite-thread.ts'
 import type {
   AppendOutcome,
   BlockId,
@@ -81,11 +81,11 @@ export async function openSqlite(init: SqliteInit): Promise<SqliteStorage> {
 
 export class SqliteStorage implements Storage {
   readonly failed: AbortSignal
-  readonly #store: StorageThread<StoreOps>
-  readonly #reader: StorageThread<ReaderOps>
+  readonly #store: ThreadCalls<StoreOps>
+  readonly #reader: ThreadCalls<ReaderOps>
   #closing: Promise<void> | undefined
 
-  constructor(store: StorageThread<StoreOps>, reader: StorageThread<ReaderOps>, failed: AbortSignal) {
+  constructor(store: ThreadCalls<StoreOps>, reader: ThreadCalls<ReaderOps>, failed: AbortSignal) {
     this.#store = store
     this.#reader = reader
     this.failed = failed

@@ -134,6 +134,11 @@ export class ViewEngine {
     }
   }
 
+  /** Gives back the memory of every document. */
+  clear(): void {
+    for (const block of [...this.#held.keys()]) this.#canDrop(block)
+  }
+
   #answer<Name extends StepName>(message: { step: Name } & ViewSteps[Name]['ask']): ViewSteps[Name]['answer'] {
     return this.#answers[message.step](message)
   }
