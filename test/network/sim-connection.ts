@@ -1,6 +1,6 @@
 /** One connection between a simulated plugin and one life of the daemon, with every way in which it can end. */
-import { Channel, MooringError, type PeerId, type ReplicaId } from '../../protocol/index.ts'
-import type { SimClock } from './sim-clock.ts'
+import { Channel, type InstanceId, MooringError, type PeerId, type ReplicaId } from '../../protocol/index.ts'
+import type { ClockScope, SimClock } from './sim-clock.ts'
 import type { DaemonLife, Session } from './sim-daemon.ts'
 import type { StreamOracle } from './sim-oracle.ts'
 import type { SimRandom } from './sim-random.ts'
@@ -11,6 +11,9 @@ export interface ConnectionInit {
   readonly name: string
   readonly peer: PeerId
   readonly replica: ReplicaId
+  readonly instance: InstanceId
+  /** Of the process of the plugin. */
+  readonly pluginClock: ClockScope
   readonly life: DaemonLife
   readonly clock: SimClock
   readonly random: SimRandom
@@ -25,13 +28,20 @@ export class SimConnection {
   readonly #init: ConnectionInit
   readonly #ended = new AbortController()
   readonly #streams: { readonly plugin: SimEnd; readonly daemon: SimEnd }[] = []
-  #isPathLost = false
+  #pathLostAtMs: number | undefined
 
   constructor(init: ConnectionInit) {
     this.#init = init
     this.life = init.life
-    const { peer, replica } = init
-    this.session = { peer, replica, ended: new AbortController(), reset: () => this.#resetByDaemon() }
+    const { peer, replica, instance } = init
+    this.session = {
+      peer,
+      replica,
+      instance,
+      ended: new AbortController(),
+      silentMs: () => init.clock.monotonicMs() - (this.#pathLostAtMs ?? init.clock.monotonicMs()),
+      reset: () => this.#resetByDaemon(),
+    }
   }
 
   /** Aborts when the plugin knows that the connection is gone. */
@@ -44,20 +54,20 @@ export class SimConnection {
   }
 
   async openChannel(): Promise<Channel> {
-    const { clock, life } = this.#init
-    await clock.wait(this.#latency())
+    const { clock, life, pluginClock } = this.#init
+    await pluginClock.wait(this.#latency())
     if (this.#ended.signal.aborted) throw new MooringError('connection-lost')
     const [plugin, daemon] = SimEnd.pair(this.#weather())
     this.#streams.push({ plugin, daemon })
-    if (this.#isPathLost) {
+    if (this.#pathLostAtMs !== undefined) {
       plugin.lose()
       daemon.vanish()
     } else {
       clock.after(this.#latency(), () => {
-        if (!life.clock.isDead && !this.#isPathLost) life.serve(this.session, daemon)
+        if (!life.clock.isDead && this.#pathLostAtMs === undefined) life.serve(this.session, daemon)
       })
     }
-    return new Channel(plugin, { clock })
+    return new Channel(plugin, { clock: pluginClock })
   }
 
   /** The path is gone for both; each side finds out in its own time. */
@@ -65,11 +75,7 @@ export class SimConnection {
     this.#cutPath()
     const { clock } = this.#init
     clock.after(pluginMs, () => this.#pluginNotices())
-    clock.after(daemonMs, () => {
-      if (this.life.clock.isDead) return
-      for (const { daemon } of this.#streams) daemon.notice()
-      this.life.end(this.session)
-    })
+    clock.after(daemonMs, () => this.#daemonNotices())
   }
 
   /** The daemon's process is gone. */
@@ -77,6 +83,19 @@ export class SimConnection {
     this.#cutPath()
     for (const { daemon } of this.#streams) daemon.vanish()
     this.#init.clock.after(pluginMs, () => this.#pluginNotices())
+  }
+
+  /** The plugin's process is gone. */
+  losePlugin(daemonMs: number): void {
+    this.#cutPath()
+    for (const { plugin } of this.#streams) plugin.vanish()
+    this.#init.clock.after(daemonMs, () => this.#daemonNotices())
+  }
+
+  /** Lets go of what the plugin holds, when the simulation is over. */
+  discard(): void {
+    for (const { plugin } of this.#streams) plugin.abort(new MooringError('cancelled'))
+    this.#ended.abort(new MooringError('cancelled'))
   }
 
   /** The plugin leaves on its own. */
@@ -96,7 +115,9 @@ export class SimConnection {
     const isInside = [stream.plugin.lose(), stream.daemon.lose()].includes(true)
     if (isInside) this.#init.report.saw('loss inside a frame')
     const { clock } = this.#init
-    clock.after(this.#latency(), () => stream.plugin.notice())
+    clock.after(this.#latency(), () => {
+      if (!this.#init.pluginClock.isDead) stream.plugin.notice()
+    })
     clock.after(this.#latency(), () => {
       if (!this.life.clock.isDead) stream.daemon.notice()
     })
@@ -110,22 +131,28 @@ export class SimConnection {
   }
 
   #cutPath(): void {
-    if (this.#isPathLost) return
-    this.#isPathLost = true
+    if (this.#pathLostAtMs !== undefined) return
+    this.#pathLostAtMs = this.#init.clock.monotonicMs()
     for (const { plugin, daemon } of this.#streams) {
       if ([plugin.lose(), daemon.lose()].includes(true)) this.#init.report.saw('loss inside a frame')
     }
   }
 
+  #daemonNotices(): void {
+    if (this.life.clock.isDead) return
+    for (const { daemon } of this.#streams) daemon.notice()
+    this.life.end(this.session)
+  }
+
   #pluginNotices(): void {
-    if (this.#ended.signal.aborted) return
+    if (this.#ended.signal.aborted || this.#init.pluginClock.isDead) return
     for (const { plugin } of this.#streams) plugin.notice()
     this.#ended.abort(new MooringError('connection-lost'))
   }
 
   #resetByDaemon(): void {
     for (const { daemon } of this.#streams) daemon.abort(new MooringError('superseded'))
-    if (!this.#isPathLost) this.#init.clock.after(this.#latency(), () => this.#pluginNotices())
+    if (this.#pathLostAtMs === undefined) this.#init.clock.after(this.#latency(), () => this.#pluginNotices())
   }
 
   #latency(): number {
@@ -133,19 +160,21 @@ export class SimConnection {
   }
 
   #weather(): ConstructorParameters<typeof SimEnd>[1] {
-    const { name, clock, random, latencyMs, report } = this.#init
+    const { name, clock, pluginClock, random, latencyMs, report } = this.#init
     const oracle = this.#init.oracle()
     const onSent = (from: SimEnd, frame: SimFrame, bytes: number): void => {
       const isPlugin = from.side === 'plugin'
+      // A process that is gone says nothing more.
+      if (isPlugin ? pluginClock.isDead : this.life.clock.isDead) return
       const way = isPlugin ? `${name} -> daemon` : `daemon -> ${name}`
       report.trace(`${way} ${frame.t} ${bytes}${oracle.describe(frame)}`)
       if (isPlugin) oracle.pluginSent(frame)
-      // A process that is gone says nothing more.
-      else if (!this.life.clock.isDead) oracle.daemonSent(frame)
+      else oracle.daemonSent(frame)
     }
     const onArrived = (at: SimEnd, frame: SimFrame): void => {
-      if (at.side === 'plugin') oracle.pluginSaw(frame)
-      else if (!this.life.clock.isDead) oracle.daemonSaw(frame)
+      if (at.side === 'plugin') {
+        if (!pluginClock.isDead) oracle.pluginSaw(frame)
+      } else if (!this.life.clock.isDead) oracle.daemonSaw(frame)
     }
     return { clock, random: random.fork(`stream ${this.#streams.length}`), latencyMs, onSent, onArrived }
   }

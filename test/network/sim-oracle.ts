@@ -14,21 +14,48 @@ export interface OwnFact {
   readonly seq: number
 }
 
-/** What is known of a replica from outside: from its frames alone. */
+/** What is known of the changes of one replica from outside: from its frames and its disk. */
 export class ReplicaFacts {
   /** Every change it ever sent, by address and hash. */
-  readonly made = new Map<string, OwnFact>()
+  readonly sent = new Map<string, OwnFact>()
   /** What it was told is durable. */
   readonly acked = new Map<string, OwnFact>()
+  /** What it set aside, because it was refused for good. */
+  readonly aside = new Set<string>()
+  /** Of the process that runs, under the id that it has. */
+  life = new LifeFacts()
+
+  /** What another one knows that begins as a copy of this one. */
+  copy(): ReplicaFacts {
+    const copy = new ReplicaFacts()
+    for (const [known, fact] of this.sent) copy.sent.set(known, fact)
+    for (const [known, fact] of this.acked) copy.acked.set(known, fact)
+    for (const known of this.aside) copy.aside.add(known)
+    return copy
+  }
+}
+
+/** What one process of a plugin did under one id. */
+export class LifeFacts {
+  /** What it sent, and so has. */
+  readonly sent = new Set<string>()
+  /** Blocks of which its store did not know yet that the daemon has them: it cannot say what it has of them. */
+  readonly untold: ReadonlySet<string>
   /** What it has received. */
   readonly held = new Set<string>()
   /** The stream it talks on. On an older one, that only the daemon still takes for open, nobody listens. */
   newest: StreamOracle | undefined
+
+  constructor(untold: Iterable<string> = []) {
+    this.untold = new Set(untold)
+  }
 }
 
 export interface DaemonFacts {
   /** Whether the change is in the store at this moment. */
   isDurable(address: string, hash: string): boolean
+  /** Whether this replica is the one from which the change came, and it was never set aside. */
+  isFrom(replica: string, address: string, hash: string): boolean
   /** Whether the change is on its way into the store. */
   isRunning(hash: string): boolean
 }
@@ -37,16 +64,19 @@ interface Sent extends OwnFact {
   isRefused: boolean
 }
 
-const key = (address: string, hash: string): string => `${address} ${hash}`
+/** A change is known by both: the same content in two blocks has one hash. */
+export const keyOf = (address: string, hash: string): string => `${address} ${hash}`
 /** Ends of a stream that are nobody's mistake. */
 const innocentEnds = new Set(['unavailable', 'limit', 'denied', 'timeout', 'pending', 'conflict'])
 
 export class StreamOracle {
   readonly #name: string
+  readonly #replica: string
   readonly #facts: ReplicaFacts
   readonly #daemon: DaemonFacts
   readonly #report: SimReport
-  readonly #isAside: (address: string, hash: string) => boolean
+  readonly #life: LifeFacts
+  readonly #isHostile: boolean
   readonly #addressOf = new Map<number, string>()
   /** Changes of the stream in the order they were sent. */
   readonly #sent: Sent[] = []
@@ -57,18 +87,21 @@ export class StreamOracle {
 
   constructor(init: {
     name: string
+    replica: string
     facts: ReplicaFacts
     daemon: DaemonFacts
     report: SimReport
-    /** Whether the replica has set the change aside: it holds it no more. */
-    isAside(address: string, hash: string): boolean
+    /** Whoever is hostile breaks the protocol and is blamed for it. */
+    isHostile: boolean
   }) {
     this.#name = init.name
+    this.#replica = init.replica
     this.#facts = init.facts
     this.#daemon = init.daemon
     this.#report = init.report
-    this.#isAside = init.isAside
-    this.#facts.newest = this
+    this.#isHostile = init.isHostile
+    this.#life = init.facts.life
+    this.#life.newest = this
   }
 
   /** What a frame says, in short. */
@@ -85,9 +118,10 @@ export class StreamOracle {
     if (frame.t === 'create') this.#addressOf.set(frame.handle as number, `${frame.scope}/${frame.label}`)
     if (frame.t === 'delta') {
       for (const fact of this.#changes(frame)) {
-        const known = key(fact.address, fact.hash)
+        const known = keyOf(fact.address, fact.hash)
         if (this.#facts.acked.has(known)) this.#report.saw('supplied again after restore')
-        this.#facts.made.set(known, fact)
+        this.#facts.sent.set(known, fact)
+        this.#life.sent.add(known)
         this.#sent.push({ ...fact, isRefused: false })
       }
     }
@@ -98,30 +132,36 @@ export class StreamOracle {
     switch (frame.t) {
       case 'delta':
         for (const { address, hash } of this.#changes(frame)) {
-          if (this.#facts.held.has(key(address, hash))) this.#report.count('redelivered')
-          this.#facts.held.add(key(address, hash))
+          if (this.#life.held.has(keyOf(address, hash))) this.#report.count('redelivered')
+          this.#life.held.add(keyOf(address, hash))
         }
         break
       case 'ack':
         for (; this.#ackArrived < (frame.n as number); this.#ackArrived++) {
           const sent = this.#sent[this.#ackArrived]
-          if (sent !== undefined && !sent.isRefused) this.#facts.acked.set(key(sent.address, sent.hash), sent)
+          if (sent !== undefined && !sent.isRefused) this.#facts.acked.set(keyOf(sent.address, sent.hash), sent)
         }
         break
       case 'refuse': {
         const code = String(frame.code)
         this.#report.count(`code ${code}`)
+        for (const named of ['missing-deps', 'suspended', 'rate-limited'] as const) {
+          if (code === named && !this.#isHostile) this.#report.saw(named)
+        }
         this.#report.saw(isErrorCode(code) && errorTable[code].retryable ? 'refused retryable' : 'refused permanent')
         break
       }
       case 'block':
-        for (const fact of this.#heldOf(frame)) this.#facts.acked.set(key(fact.address, fact.hash), fact)
+        for (const fact of this.#heldOf(frame)) this.#facts.acked.set(keyOf(fact.address, fact.hash), fact)
         break
       case 'resync':
         this.#report.saw('resync')
         break
       case 'chunk':
         this.#report.saw('snapshot sent')
+        break
+      case 'quarantined':
+        this.#report.saw('told of a quarantine')
         break
     }
   }
@@ -137,8 +177,10 @@ export class StreamOracle {
         this.#spend((frame.run as Uint8Array).byteLength)
         for (const fact of this.#changes(frame)) {
           this.#mustBeDurable(fact, 'shown')
-          const isEcho = this.#facts.newest === this && this.#facts.made.has(key(fact.address, fact.hash))
-          if (isEcho && !this.#isAside(fact.address, fact.hash)) {
+          const known = keyOf(fact.address, fact.hash)
+          const isNewest = this.#life.newest === this && this.#facts.life === this.#life
+          const isOwn = this.#life.sent.has(known) && this.#daemon.isFrom(this.#replica, fact.address, fact.hash)
+          if (isNewest && isOwn && !this.#facts.aside.has(known) && !this.#life.untold.has(fact.address)) {
             this.#report.fail(`${this.#name} was sent its own change ${fact.hash.slice(0, 8)} of ${fact.address}`)
           }
         }
@@ -155,10 +197,11 @@ export class StreamOracle {
         break
       }
       case 'ack':
+        if (this.#isHostile) break
         for (; this.#ackSent < (frame.n as number); this.#ackSent++) {
           const sent = this.#sent[this.#ackSent]
           if (sent === undefined) this.#report.fail(`${this.#name} was acknowledged a change that it never sent`)
-          else if (!sent.isRefused) this.#mustBeDurable(sent, 'acknowledged')
+          else if (sent?.isRefused === false) this.#mustBeDurable(sent, 'acknowledged')
         }
         break
       case 'done':
@@ -194,7 +237,7 @@ export class StreamOracle {
     const category = isErrorCode(code) ? errorTable[code].category : 'invalid'
     // A frame that was cut off by the end of the path is malformed, and nobody's mistake.
     const isTorn = code === 'malformed' && String(frame.detail ?? '').includes('ended inside a frame')
-    if (!innocentEnds.has(category) && !isTorn) {
+    if (!innocentEnds.has(category) && !isTorn && !this.#isHostile) {
       this.#report.fail(`the ${by} ended the stream of ${this.#name} with ${code}: ${frame.detail ?? ''}`)
     }
   }
@@ -205,16 +248,21 @@ export class StreamOracle {
       (frame.held as { readonly actor: string; readonly seq: number }[]).map(({ actor, seq }) => [actor, seq]),
     )
     if (held.size === 0) return
-    for (const fact of this.#facts.made.values()) {
+    for (const fact of this.#facts.sent.values()) {
       if (fact.address === address && fact.seq <= (held.get(fact.actor) ?? 0)) yield fact
     }
   }
 
   #changes(frame: SimFrame): OwnFact[] {
     const address = this.#addressOf.get(frame.handle as number) ?? ''
-    return decodeRun(frame.run as Uint8Array).map((chunk) => {
-      const { hash, actor, seq } = readChange(chunk)
-      return { address, hash, actor, seq }
-    })
+    try {
+      return decodeRun(frame.run as Uint8Array).map((chunk) => {
+        const { hash, actor, seq } = readChange(chunk)
+        return { address, hash, actor, seq }
+      })
+    } catch (error) {
+      if (this.#isHostile) return []
+      throw error
+    }
   }
 }

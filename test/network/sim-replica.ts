@@ -1,26 +1,18 @@
-/** One replica of a simulated plugin: the real memory of the SDK, an author who edits, and a connection that comes and goes. */
-import * as A from '@automerge/automerge'
-import { type BlockHandle, Counter, createMemory, type Memory, splice } from '../../plugin-sdk/memory/index.ts'
-import { asError, errorTable, isErrorCode, MooringError, type ReplicaId } from '../../protocol/index.ts'
-import { readChange } from '../../protocol/sync/index.ts'
+/**
+ * One installation of a simulated plugin: a disk, one process after the other on it, and a connection that comes and goes.
+ * Keeps what the runtime of the SDK keeps: the newest connection is the one that counts, and an id that another process
+ * uses is given up.
+ */
+import { asError, MooringError, type ReplicaId } from '../../protocol/index.ts'
 import { daemonPerson, type Person } from '../fixtures/cast.ts'
+import type { Schema } from './sim-author.ts'
 import type { SimClock } from './sim-clock.ts'
 import type { SimConnection } from './sim-connection.ts'
-import { ReplicaFacts } from './sim-oracle.ts'
+import type { HomeImage, SimHome } from './sim-home.ts'
+import { LifeFacts, ReplicaFacts } from './sim-oracle.ts'
+import { type Address, idFrom, type OpenBlock, SimProcess } from './sim-process.ts'
 import type { SimRandom } from './sim-random.ts'
 import type { SimReport } from './sim-report.ts'
-
-export type Address = `space:home/${string}`
-
-export interface OpenBlock {
-  readonly address: Address
-  readonly schema: 'text' | 'map'
-  readonly handle: BlockHandle
-  /** Edits that made a change. */
-  made: number
-  /** Hashes of what was refused for good. */
-  readonly aside: Set<string>
-}
 
 export interface ReplicaInit {
   readonly person: Person
@@ -28,128 +20,133 @@ export interface ReplicaInit {
   readonly clock: SimClock
   readonly random: SimRandom
   readonly report: SimReport
-  /** Tries to connect; undefined when the daemon cannot be reached or refuses. */
-  dial(replica: SimReplica): Promise<SimConnection | undefined>
+  /** Undefined for a plugin that keeps nothing: its process never ends. */
+  readonly home: SimHome | undefined
+  readonly facts?: ReplicaFacts
+  /** Tries to connect; an error when the daemon cannot be reached or refuses. */
+  dial(replica: SimReplica, process: SimProcess): Promise<SimConnection | MooringError>
 }
 
-/** Codes with which a stream may end; any other is a mistake of one side. */
-const innocent = new Set([
-  'connection-lost',
-  'cancelled',
-  'superseded',
-  'lagging',
-  'timeout',
-  'daemon-stopping',
-  'storage-failed',
-  'storage-full',
-])
+const none: ReadonlyMap<Address, OpenBlock> = new Map()
 
 export class SimReplica {
   readonly person: Person
   readonly name: string
-  readonly id: ReplicaId
-  readonly memory: Memory
-  readonly facts = new ReplicaFacts()
-  readonly blocks = new Map<Address, OpenBlock>()
-  /** Promises of `flushed` that wait. */
-  waiting = 0
+  readonly home: SimHome | undefined
+  readonly facts: ReplicaFacts
+  id: ReplicaId
+  /** Undefined between two processes. */
+  process: SimProcess | undefined
   connection: SimConnection | undefined
   readonly #init: ReplicaInit
+  /** What its author works on, in whichever process. */
+  readonly #wanted = new Map<Address, Schema>()
+  readonly #later = new Set<Address>()
+  readonly #ended: { readonly process: SimProcess; readonly connection: SimConnection | undefined }[] = []
+  #scope: ReturnType<SimClock['scope']> | undefined
   #wantsOnline = false
   #isDialling = false
+  #lives = 0
 
   constructor(init: ReplicaInit) {
-    const { person, name, clock, random, report } = init
     this.#init = init
-    this.person = person
-    this.name = name
-    this.id = Buffer.from(random.bytes(16)).toString('hex') as ReplicaId
-    const actors = random.fork('actors')
-    this.memory = createMemory({
-      identity: person,
-      daemon: daemonPerson.peer,
-      clock,
-      log: { warn: (fields) => this.#warned(asError((fields as { err?: unknown }).err)) },
-      random: (bytes) => actors.bytes(bytes),
-    })
-    report.trace(`replica ${name}`)
+    this.person = init.person
+    this.name = init.name
+    this.home = init.home
+    this.facts = init.facts ?? new ReplicaFacts()
+    this.id = idFrom(init.random)
   }
 
   get isConnected(): boolean {
     return this.connection !== undefined && !this.connection.signal.aborted
   }
 
-  open(address: Address, schema: 'text' | 'map'): OpenBlock {
-    const present = this.blocks.get(address)
-    if (present !== undefined) return present
-    const { report } = this.#init
-    const { name } = this
-    const handle = this.memory.open(address, schema) as unknown as BlockHandle
-    const block: OpenBlock = { address, schema, handle, made: 0, aside: new Set() }
-    handle.on('change', ({ local }) => {
-      if (local) block.made++
-    })
-    handle.on('refused', ({ code, changes }) => {
-      report.trace(`${name} sets aside ${changes.length} of ${address}: ${code}`)
-      // Set aside for good is only what can never be taken.
-      if (isErrorCode(code) && errorTable[code].retryable) report.fail(`${name} sets aside for ${code}, which passes`)
-      for (const bytes of changes) block.aside.add(readChange(bytes).hash)
-    })
-    this.blocks.set(address, block)
-    report.trace(`${name} opens ${address}`)
-    return block
+  get blocks(): ReadonlyMap<Address, OpenBlock> {
+    return this.process?.blocks ?? none
   }
 
-  /** One edit by the author, of a kind that the randomness chooses. */
-  edit(block: OpenBlock, random: SimRandom, size = 12): void {
-    if (block.handle.state === 'gone') return
-    const { handle } = block
-    this.#init.report.trace(`${this.name} edits ${block.address}`)
-    if (block.schema === 'text') {
-      ;(handle as unknown as BlockHandle<'text'>).change((draft) => {
-        const { length } = draft.text
-        const at = random.int(0, length)
-        const deleted = random.chance(0.3) ? Math.min(length - at, random.int(1, size)) : 0
-        const text = String.fromCharCode(97 + random.int(0, 25)).repeat(random.int(1, size))
-        splice(draft, ['text'], at, deleted, random.chance(0.85) ? text : '')
-      })
-      return
+  /** Whether there is a process, up or on its way. */
+  get isStarted(): boolean {
+    return this.#scope !== undefined
+  }
+
+  async start(): Promise<void> {
+    if (this.isStarted) return
+    const { clock, person, name, home, random, report } = this.#init
+    const scope = clock.scope()
+    this.#scope = scope
+    const process = await SimProcess.start({
+      person,
+      name,
+      home,
+      facts: this.facts,
+      clock: scope,
+      random: random.fork(`process ${this.#lives++}`),
+      report,
+      onShortfall: () => this.#shortfall(),
+    })
+    if (scope.isDead) return
+    this.facts.life = new LifeFacts(process.untold)
+    this.id = process.memory.replica ?? this.id
+    this.process = process
+    this.#dialSoon(0)
+    for (const [address, schema] of this.#wanted) {
+      if (!this.#later.has(address)) await process.open(address, schema)
     }
-    ;(handle as unknown as BlockHandle<'map'>).change(({ map }) => {
-      const key = `key${random.int(0, 5)}`
-      const present = map[key]
-      const kind = random.int(0, 5)
-      if (kind === 0) map[`count${key}`] = new Counter(1)
-      const count = map[`count${key}`]
-      if (kind === 1 && count instanceof Counter) count.increment(random.int(1, 9))
-      else if (kind === 2) delete map[key]
-      else if (kind === 3) map[key] = { made: random.int(0, 99), list: [1, 2] }
-      else if (kind === 4 && Array.isArray(present)) present.push(random.int(0, 99))
-      else if (kind === 5) map[key] = [random.int(0, 99)]
-      else map[key] = random.int(0, 1_000)
-    })
   }
 
-  /** Something that fills credit windows. */
-  editHuge(block: OpenBlock, random: SimRandom): void {
-    if (block.handle.state === 'gone' || block.schema !== 'map') return
-    this.#init.report.trace(`${this.name} fills ${block.address}`)
-    const bytes = random.bytes(random.int(100_000, 160_000))
-    ;(block.handle as unknown as BlockHandle<'map'>).change(({ map }) => {
-      map[`huge${random.int(0, 3)}`] = bytes
-    })
+  /** @param isLater not before the end, when everyone opens everything to compare it */
+  open(address: Address, schema: Schema, isLater = false): void {
+    this.#wanted.set(address, schema)
+    if (isLater) this.#later.add(address)
+    else this.#later.delete(address)
+    if (!isLater)
+      this.process
+        ?.open(address, schema)
+        .catch((error) => this.#init.report.fail(`${this.name}: ${asError(error).stack}`))
   }
 
-  flush(block: OpenBlock): void {
-    this.waiting++
-    const done = (): void => {
-      this.waiting--
+  /** Opens whatever its author works on and has not opened in this process. */
+  openAgain(): void {
+    for (const [address, schema] of this.#wanted) this.open(address, schema)
+  }
+
+  /** The process is killed. What it had not written down is gone. */
+  crash(daemonNoticesMs: number): void {
+    if (!this.isStarted) return
+    this.#init.report.trace(`${this.name} crashes`)
+    this.#scope?.kill()
+    this.connection?.losePlugin(daemonNoticesMs)
+    this.#over()
+  }
+
+  /** The process ends in order, however long that takes. */
+  async stop(): Promise<void> {
+    const { process } = this
+    const scope = this.#scope
+    if (process === undefined) return
+    this.#init.report.trace(`${this.name} stops`)
+    try {
+      await process.memory.beforeStop()
+    } catch (error) {
+      // What could not be saved is lost with the process, as its author was told.
+      const code = error instanceof MooringError ? error.code : 'internal'
+      if (!['storage-full', 'storage-failed'].includes(code)) throw error
     }
-    block.handle.flushed().then(done, done)
+    if (this.process !== process) return
+    const { connection } = this
+    this.#ended.push({ process, connection })
+    this.process = undefined
+    await process.memory.stop()
+    if (this.#scope !== scope) return
+    connection?.leave()
+    scope?.kill()
+    this.#over()
   }
 
-  heads(block: OpenBlock): string[] {
-    return A.getHeads(block.handle.value).sort()
+  /** The disk as a copy that another installation begins with. */
+  image(isMoved: boolean): HomeImage | undefined {
+    return this.home?.image(isMoved)
   }
 
   goOnline(): void {
@@ -162,6 +159,39 @@ export class SimReplica {
     this.connection?.leave()
   }
 
+  /** Gives back what the simulation took. */
+  async discard(): Promise<void> {
+    this.#wantsOnline = false
+    this.#scope?.kill()
+    if (this.process !== undefined) this.#over()
+    for (const { process, connection } of this.#ended) {
+      connection?.discard()
+      void process.memory.stop().catch(() => {})
+    }
+  }
+
+  #over(): void {
+    if (this.process !== undefined) this.#ended.push({ process: this.process, connection: this.connection })
+    this.#scope = undefined
+    this.process = undefined
+    this.connection = undefined
+    this.#isDialling = false
+  }
+
+  /** The store is older than what was sent from it: under another id the plugin is sent everything. */
+  #shortfall(): void {
+    this.#init.report.saw('own store was older')
+    this.connection?.leave()
+    this.#takeOtherId()
+  }
+
+  #takeOtherId(): void {
+    this.#init.report.saw('replica-in-use')
+    this.id = idFrom(this.#init.random)
+    this.process?.memory.useReplica(this.id)
+    this.facts.life = new LifeFacts(this.process?.untold)
+  }
+
   /** After a connection that was good at once, as a rule: what was on its way may still be. */
   #dialAgain(): void {
     const { random } = this.#init
@@ -169,47 +199,49 @@ export class SimReplica {
   }
 
   #dialSoon(ms: number): void {
-    if (this.#isDialling) return
+    const scope = this.#scope
+    if (this.#isDialling || scope === undefined || this.process === undefined) return
     this.#isDialling = true
-    this.#init.clock.after(ms, () => {
+    scope.after(ms, () => {
       this.#isDialling = false
       void this.#dial().catch((error: unknown) => this.#init.report.fail(`dialling threw: ${asError(error).stack}`))
     })
   }
 
   async #dial(): Promise<void> {
-    if (!this.#wantsOnline || this.#isDialling || this.isConnected) return
+    const { process } = this
+    if (!this.#wantsOnline || this.#isDialling || this.isConnected || process === undefined) return
     this.#isDialling = true
-    const connection = await this.#init.dial(this)
+    const { id } = this
+    const answer = await this.#init.dial(this, process)
+    if (process.clock.isDead) {
+      if (!('code' in answer)) answer.losePlugin(this.#init.random.int(6_000, 6_500))
+      return
+    }
     this.#isDialling = false
-    if (connection === undefined) {
+    if ('code' in answer) {
+      if (answer.code === 'replica-in-use') this.#takeOtherId()
       this.#dialSoon(this.#init.random.int(200, 1_500))
       return
     }
-    if (!this.#wantsOnline) {
-      connection.leave()
+    if (!this.#wantsOnline || id !== this.id) {
+      answer.leave()
+      this.#dialSoon(0)
       return
     }
-    this.connection = connection
-    const { signal } = connection
+    this.connection = answer
+    const { signal } = answer
     signal.addEventListener('abort', () => this.#dialAgain(), { once: true })
     if (signal.aborted) {
       this.#dialAgain()
       return
     }
     this.#init.report.trace(`${this.name} is connected`)
-    this.memory.onConnection({
+    process.memory.onConnection({
       daemon: daemonPerson.peer,
       replica: this.id,
       signal,
-      openChannel: () => connection.openChannel(),
+      openChannel: () => answer.openChannel(),
     })
-  }
-
-  #warned(error: Error): void {
-    const code = error instanceof MooringError ? error.code : 'thrown'
-    this.#init.report.trace(`${this.name} warns ${code}`)
-    const isTorn = code === 'malformed' && error.message.includes('ended inside a frame')
-    if (!innocent.has(code) && !isTorn) this.#init.report.fail(`${this.name} lost its stream: ${error.stack}`)
   }
 }

@@ -1,20 +1,37 @@
 /** The parts of one simulated schedule and what can happen to them; the schedule decides what happens when. */
-import * as A from '@automerge/automerge'
-import { type Grant, parseGrant, schemaNamed } from '../../protocol/index.ts'
+import { asError, type Grant, type InstanceId, MooringError, parseGrant, type ReplicaId } from '../../protocol/index.ts'
 import { daemonPerson, type Person } from '../fixtures/cast.ts'
-import { SimClock } from './sim-clock.ts'
+import { type ClockScope, SimClock } from './sim-clock.ts'
 import { SimConnection } from './sim-connection.ts'
 import { DaemonLife } from './sim-daemon.ts'
-import { StreamOracle } from './sim-oracle.ts'
+import { SimDisk, type StoreWeather } from './sim-disk.ts'
+import { type HomeImage, SimHome } from './sim-home.ts'
+import { type ReplicaFacts, StreamOracle } from './sim-oracle.ts'
+import type { SimProcess } from './sim-process.ts'
 import type { SimRandom } from './sim-random.ts'
 import { SimReplica } from './sim-replica.ts'
 import type { SimReport } from './sim-report.ts'
-import { SimDisk, type StoreWeather } from './sim-store.ts'
+
+export const everything = ['read', 'write', 'create'].map((right) => `blocks:${right}:space:home/*`)
+export const readOnly = ['blocks:read:space:home/*']
 
 export interface Weather {
   readonly latencyMs: readonly [number, number]
   readonly store: StoreWeather
   readonly ringBytes: number
+  /** Usual and worst time of a transaction on the disk of a plugin. */
+  readonly homeMs: readonly [number, number]
+}
+
+/** Who dials. */
+export interface Caller {
+  readonly person: Person
+  readonly name: string
+  readonly id: ReplicaId
+  readonly instance: InstanceId
+  readonly clock: ClockScope
+  readonly facts: ReplicaFacts
+  readonly isHostile: boolean
 }
 
 export class SimWorld {
@@ -32,6 +49,7 @@ export class SimWorld {
   readonly intended = new Map<Person, readonly string[]>()
   readonly #deciding = new Set<Person>()
   #connections = 0
+  #lives = 0
 
   private constructor(init: {
     clock: SimClock
@@ -66,17 +84,25 @@ export class SimWorld {
     return new SimWorld({ clock, random, report, weather, people, disk })
   }
 
-  addReplica(person: Person, name: string): SimReplica {
+  /** @param image the disk that it begins with; `empty`, or `none` for a plugin that keeps nothing */
+  addReplica(person: Person, name: string, image: HomeImage | 'empty' | 'none', facts?: ReplicaFacts): SimReplica {
     const { clock, report } = this
     const random = this.random.fork(`replica ${name}`)
-    const replica = new SimReplica({ person, name, clock, random, report, dial: (from) => this.#dial(from) })
+    const disk = { random: random.fork('disk'), report, writeMs: this.weather.homeMs }
+    const home = image === 'none' ? undefined : new SimHome(disk, image === 'empty' ? undefined : image)
+    const dial = (from: SimReplica, process: SimProcess): Promise<SimConnection | MooringError> => {
+      const { person: who, id, facts: known } = from
+      const { instance, clock: scope } = process
+      return this.dial({ person: who, name, id, instance, clock: scope, facts: known, isHostile: false })
+    }
+    const replica = new SimReplica({ person, name, clock, random, report, home, dial, ...(facts && { facts }) })
     this.replicas.push(replica)
     return replica
   }
 
   /** Starts the daemon over what the store holds. */
   async start(): Promise<void> {
-    const life = new DaemonLife(this.disk, this.clock, this.report)
+    const life = new DaemonLife(this.disk, this.clock, this.report, this.random.fork(`views ${this.#lives++}`))
     this.life = life
     life.store.failed.addEventListener('abort', () => this.clock.after(this.random.int(0, 5), () => this.crash(life)))
     await life.open(this.people, this.weather.ringBytes)
@@ -92,7 +118,7 @@ export class SimWorld {
       this.report.saw('crash after commit before ack')
     }
     this.report.trace('the daemon is gone')
-    life.clock.kill()
+    life.kill()
     this.life = undefined
     this.disk.running = []
     this.#deciding.clear()
@@ -130,60 +156,73 @@ export class SimWorld {
     }
   }
 
-  /** Stores a snapshot of a block, as the daemon's view of it would. */
-  async makeSnapshot(): Promise<void> {
+  /** Folds all there is of a block, as the daemon does by itself once it is worth it. */
+  async compact(): Promise<void> {
     const { life } = this
     const rows = life?.log?.index.live() ?? []
-    if (life?.log === undefined || rows.length === 0) return
-    const row = this.random.pick(rows)
-    const until = life.log.published
-    const page = await this.disk.inner.readLog({ after: 0, until, block: row.id, maxBytes: Number.MAX_SAFE_INTEGER })
-    const initial = A.load(schemaNamed(row.schema).initial.bytes, { actor: 'ab'.repeat(16) })
-    const [doc] = A.applyChanges(
-      initial,
-      page.rows.map((each) => each.bytes),
-    )
-    const snapshot = {
-      block: row.id,
-      seq: until,
-      changes: page.rows.length,
-      heads: A.getHeads(doc),
-      bytes: A.save(doc),
+    if (life?.compaction === undefined || rows.length === 0) return
+    try {
+      const { changes, id, address } = this.random.pick(rows)
+      if (changes === 0) return
+      this.report.trace(`${address} is compacted`)
+      await life.compaction.compact(id)
+    } catch (error) {
+      // A store that has failed takes nothing more, a view may fail, and the block may have gone.
+      const code = error instanceof MooringError ? error.code : 'internal'
+      const isExpected = ['view-failed', 'block-not-found', 'storage-full'].includes(code)
+      if (!life.store.failed.aborted && !isExpected) throw error
     }
-    A.free(doc)
-    await life.store.putSnapshot({ ...snapshot, heads: snapshot.heads as never }).catch((error: unknown) => {
-      // A store that has failed takes nothing more, and the daemon is about to end.
-      if (!life.store.failed.aborted) throw error
-    })
   }
 
-  async #dial(replica: SimReplica): Promise<SimConnection | undefined> {
+  /** The operator releases what is set aside and lets everyone write again. */
+  async release(isAll: boolean): Promise<void> {
+    const { life } = this
+    if (life?.log === undefined) return
+    const { log } = life
+    try {
+      const rows = isAll ? [] : log.quarantine.rows()
+      const row = rows.length === 0 ? undefined : this.random.pick(rows)
+      if (row !== undefined) {
+        this.report.saw('release')
+        this.report.trace(`the operator releases ${row.hash.slice(0, 8)}`)
+        await log.release(row.block, row.hash)
+        life.verification?.next(row.block)
+      }
+      for (const { peer } of log.quarantine.suspensions()) await log.unsuspend(peer)
+    } catch (error) {
+      const code = asError(error) instanceof MooringError ? (error as MooringError).code : ''
+      if (!['block-deleted', 'change-not-found', 'storage-full', 'storage-failed'].includes(code)) throw error
+    }
+  }
+
+  /** Connects a process. An error when the daemon cannot be reached or refuses. */
+  async dial(caller: Caller): Promise<SimConnection | MooringError> {
     await this.clock.wait(this.#latency())
     const { life } = this
-    if (life?.log === undefined) return undefined
-    const { person, name, id, facts } = replica
-    const index = life.log.index
+    if (life?.log === undefined) return new MooringError('daemon-unreachable')
+    const { person, name, id, instance, facts, clock: pluginClock, isHostile } = caller
     const daemon = {
-      isDurable: (address: string, hash: string) => this.disk.holds(index.at(address as never)?.id ?? 0, hash),
+      isDurable: (address: string, hash: string) => this.disk.holds(address, hash),
+      isFrom: (replica: string, address: string, hash: string) => this.disk.isFrom(replica, address, hash),
       isRunning: (hash: string) => this.disk.running.some((entry) => entry.kind === 'change' && entry.hash === hash),
     }
-    const isAside = (address: string, hash: string): boolean =>
-      [...replica.blocks.values()].some((block) => block.address === address && block.aside.has(hash))
     const connection = new SimConnection({
       name,
       peer: person.peer,
       replica: id,
+      instance,
+      pluginClock,
       life,
       clock: this.clock,
       random: this.random.fork(`connection ${this.#connections++}`),
       report: this.report,
       latencyMs: this.weather.latencyMs,
-      oracle: () => new StreamOracle({ name, facts, daemon, report: this.report, isAside }),
+      oracle: () => new StreamOracle({ name, replica: id, facts, daemon, report: this.report, isHostile }),
     })
     try {
       life.welcome(connection.session)
-    } catch {
-      return undefined
+    } catch (error) {
+      return error as MooringError
     }
     if (this.disk.running.some(({ kind, origin }) => kind === 'change' && origin.replica === id)) {
       this.report.saw('reconnect during commit')

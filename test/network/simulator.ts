@@ -23,22 +23,15 @@ export async function simulate(seed: string, options: { readonly keepsLines?: bo
   const { world } = schedule
   try {
     await schedule.run()
-    await checkWorld({
-      disk: world.disk,
-      report,
-      replicas: world.replicas,
-      index: world.life?.log?.index.live() ?? [],
-      grantsOf: (replica) => world.grantsOf(replica),
-      wasRestored: world.isRestored,
-    })
+    await checkWorld(world, schedule.hostile?.forbidden ?? new Set())
   } catch (error) {
     report.fail(`the simulation threw: ${String((error as Error).stack)}`)
   }
-  for (const replica of world.replicas) replica.goOffline()
-  await world.clock.run(30_000)
-  for (const { memory } of world.replicas) await memory.stop()
-  world.life?.clock.kill()
-  return { seed, hash: report.digest(), failures: report.failures, counts: report.counts, lines: report.lines ?? [] }
+  const hash = report.digest()
+  for (const replica of world.replicas) await replica.discard()
+  world.life?.kill()
+  await world.disk.inner.close()
+  return { seed, hash, failures: report.failures, counts: report.counts, lines: report.lines ?? [] }
 }
 
 export const replayCommand = (seed: string): string => `npm run sim -- --seed ${seed} --count 1 --trace`
