@@ -61,7 +61,7 @@ export class SimActions {
       [1, () => this.#fillDisk()],
       [1, () => this.#failDisk()],
       [4, () => this.inBackground(world.compact())],
-      [1, () => this.#killView()],
+      [2, () => this.#killView()],
       [2, () => this.#stopPlugin(replica)],
       [2, () => replica.process?.fold(random)],
       [1, () => this.#fillHome(replica)],
@@ -164,9 +164,7 @@ export class SimActions {
 
   #killView(): void {
     const runner = this.#world.life?.runner
-    if (runner === undefined) return
-    if (runner.isBusy) this.#world.report.saw('view worker killed')
-    runner.kill('the view worker was killed')
+    if (runner !== undefined) runner.isDoomed = true
   }
 
   #crashPlugin(replica: SimReplica): void {

@@ -144,7 +144,7 @@ export class DaemonLife {
       log: { ...silentLog, error },
       grants: () => this.grants.get(session.peer) ?? nothing,
       onPoison: (block) => {
-        this.#report.saw('poison reported')
+        this.#report.count('poison reported')
         this.verification?.soon(block, 0)
       },
       onGranted: (listener) => {
@@ -174,7 +174,7 @@ export class DaemonLife {
   }
 
   #startRunner(): SimViewRunner {
-    this.runner = new SimViewRunner(this.clock, this.#random)
+    this.runner = new SimViewRunner(this.clock, this.#random, this.#report)
     return this.runner
   }
 

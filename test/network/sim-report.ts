@@ -42,7 +42,6 @@ export const situations = [
   'rate-limited',
   'missing-deps',
   'poison sent',
-  'poison reported',
   'hostile refused',
 ] as const
 

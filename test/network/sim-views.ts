@@ -7,6 +7,7 @@ import type { StepMessage, StepName, ViewSteps } from '../../daemon/views/view-s
 import { ViewFault, type ViewRunner } from '../../daemon/views/view-thread.ts'
 import type { ClockScope } from './sim-clock.ts'
 import type { SimRandom } from './sim-random.ts'
+import type { SimReport } from './sim-report.ts'
 
 /** Usual and worst time of one step. */
 const stepMs = [4, 80] as const
@@ -20,16 +21,16 @@ export class SimViewRunner implements ViewRunner {
   readonly #clock: ClockScope
   readonly #random: SimRandom
   readonly #engine = new ViewEngine(noUsage)
+  /** The thread is killed in the middle of its next step. */
+  isDoomed = false
+  readonly #report: SimReport
   #fault: ViewFault | undefined
   #reject: ((fault: ViewFault) => void) | undefined
 
-  constructor(clock: ClockScope, random: SimRandom) {
+  constructor(clock: ClockScope, random: SimRandom, report: SimReport) {
     this.#clock = clock
     this.#random = random
-  }
-
-  get isBusy(): boolean {
-    return this.#reject !== undefined
+    this.#report = report
   }
 
   async ask<Name extends StepName>(
@@ -39,12 +40,17 @@ export class SimViewRunner implements ViewRunner {
   ): Promise<ViewSteps[Name]['answer']> {
     if (this.#fault !== undefined) throw this.#fault
     const message = structuredClone({ step, ...ask }, { transfer: transfer as ArrayBuffer[] }) as StepMessage
-    const killed = new Promise<never>((_resolve, reject) => {
+    const ended = new Promise<never>((_resolve, reject) => {
       this.#reject = reject
     })
-    await Promise.race([killed, this.#clock.wait(this.#random.delay(...stepMs))])
+    await Promise.race([ended, this.#clock.wait(this.#random.delay(...stepMs))])
+    if (this.isDoomed) {
+      this.#report.saw('view worker killed')
+      this.#end('the view worker was killed')
+      await ended
+    }
     const reply = this.#engine.run(message)
-    await Promise.race([killed, this.#clock.wait(this.#random.delay(...stepMs))])
+    await Promise.race([ended, this.#clock.wait(this.#random.delay(...stepMs))])
     this.#reject = undefined
     if (reply.kind === 'done') return structuredClone(reply.answer) as ViewSteps[Name]['answer']
     if (reply.kind === 'ready') throw new Error('said by a thread that starts')
@@ -54,19 +60,19 @@ export class SimViewRunner implements ViewRunner {
   }
 
   async end(): Promise<void> {
-    this.kill('the view worker was ended')
-  }
-
-  /** The thread is gone; what it was asked is never answered. */
-  kill(why: string): void {
-    this.#fault ??= new ViewFault('broken', why)
-    this.#reject?.(this.#fault)
-    this.#reject = undefined
-    this.free()
+    this.#end('the view worker was ended')
   }
 
   /** Gives back the memory of a thread that is gone. */
   free(): void {
     this.#engine.clear()
+  }
+
+  /** What it was asked is never answered. */
+  #end(why: string): void {
+    this.#fault ??= new ViewFault('broken', why)
+    this.#reject?.(this.#fault)
+    this.#reject = undefined
+    this.free()
   }
 }

@@ -8,7 +8,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { situations } from './sim-report.ts'
 import { replayCommand, simulate } from './simulator.ts'
 
-/** What takes half a minute on a quiet machine of two cores, each of them twice. */
+/** What takes about a minute on a quiet machine of two cores, each of them twice. */
 const count = Number(process.env.MOORING_SIM_COUNT ?? 200)
 const first = Number(process.env.MOORING_SIM_SEED ?? 1)
 const perTest = 20
