@@ -69,7 +69,7 @@ export class SimDisk {
   #epochIds: string[] = []
   /** Changes in the store, by address and hash, of whatever generation, with the replica they came from. */
   #stored = new Map<string, string>()
-  /** Set aside at some time: what is released is new to everyone. */
+  /** Blocks of which something was set aside at some time: what is released is new to everyone, with what builds on it. */
   readonly #wasAside = new Set<string>()
   readonly #granted = new Map<PeerId, { readonly version: number; readonly grants: Grant[] }>()
   readonly #addresses = new Map<number, string>()
@@ -102,7 +102,7 @@ export class SimDisk {
   }
 
   isFrom(replica: string, address: string, hash: string): boolean {
-    return this.#stored.get(`${address} ${hash}`) === replica && !this.#wasAside.has(hash)
+    return this.#stored.get(`${address} ${hash}`) === replica && !this.#wasAside.has(address)
   }
 
   async restore(moment: number): Promise<void> {
@@ -153,7 +153,7 @@ export class SimDisk {
           if (outcome?.kind !== 'stored') continue
           if (entry.kind === 'quarantine') {
             this.report.saw('quarantine')
-            for (const { hash } of entry.changes) this.#wasAside.add(hash)
+            this.#wasAside.add(this.#addresses.get(entry.block) ?? '')
           }
           if (outcome.block !== undefined) this.#addresses.set(outcome.block.id, outcome.block.address)
           if (entry.kind !== 'change') continue
