@@ -46,6 +46,8 @@ export class SimActions {
     const world = this.#world
     const random = this.#random
     const replica = random.pick(world.replicas)
+    // What was cut off comes back from who made it: who is gone for good, or lost it too, cannot bring it.
+    const mayRestore = !losesPlugins && this.hostile === undefined
     const actions: readonly Action[] = [
       [40, () => this.editSome(replica)],
       [6, () => this.#open(replica)],
@@ -70,8 +72,8 @@ export class SimActions {
       [losesPlugins ? 2 : 0, () => this.#keepImage(replica)],
       [losesPlugins ? 2 : 0, () => this.#restorePlugin(replica)],
       [losesPlugins ? 1 : 0, () => this.#copyPlugin(replica)],
-      [losesPlugins ? 0 : 2, () => this.#makeBackup()],
-      [losesPlugins ? 0 : 1, () => this.#crash(true)],
+      [mayRestore ? 2 : 0, () => this.#makeBackup()],
+      [mayRestore ? 1 : 0, () => this.#crash(true)],
       [isHeavy ? 12 : 0, () => this.#overwhelm(replica)],
       [isHeavy ? 6 : 0, () => this.#flood(replica)],
       [this.hostile === undefined ? 0 : 8, () => this.#attack()],
