@@ -13,9 +13,10 @@ import { World } from './world.ts'
 const atOnce = 10
 const sides = ['left', 'right'] as const
 const edits = 30
-const editBytes = 4_000
+/** All in all what a network with the heaviest loss carries in some seconds. */
+const editBytes = 1_000
 const keys = 10
-const convergeMs = 180_000
+const convergeMs = 300_000
 /** Longer than it may take until a cut is noticed, on a machine that does ten other things. */
 const noticeMs = 60_000
 

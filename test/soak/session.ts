@@ -1,6 +1,6 @@
 /**
  * Two people who type into one text at the same time, as recorded, each cut off from the other or killed at random moments
- * and back again. Keeps: both have the recorded text in the end, and nobody is sent what they have.
+ * and back again. Keeps: both have the recorded text in the end, and nobody is sent what they made.
  */
 import { createHash } from 'node:crypto'
 import type { BlockAddress } from '../../protocol/index.ts'
@@ -122,7 +122,7 @@ async function comeAndGo({ person, random, scene, tally, edits }: Going): Promis
 
 function mustNotEcho({ child, n }: Person): void {
   const echoed = child.lines.find((line) => line.startsWith('echoed'))
-  mustHold(echoed === undefined, 'nobody may be sent what they have:', n, echoed)
+  mustHold(echoed === undefined, 'nobody may be sent what they made:', n, echoed)
 }
 
 async function textOf(world: World): Promise<string> {

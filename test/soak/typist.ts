@@ -1,7 +1,7 @@
 /**
  * A plugin process that types one person's part of a recorded session: as far as it knows what that person knew, and then
  * waits for more. Run as `typist.ts PERSON EDITS HOME TICKET`. Says `at N` as it goes, `blocked N` when it waits, `through`
- * when both parts are there; `echoed N`, when it was sent again what it had; obeys `flush`. Started again it goes on after
+ * when both parts are there; `echoed N`, when it was sent what it had made; obeys `flush`. Started again it goes on after
  * what its replica holds.
  */
 import { createHash } from 'node:crypto'
@@ -25,15 +25,15 @@ const nothing = { removes: [], inserts: [] }
 const say = (line: string): boolean => process.stdout.write(`${line}\n`)
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
-/** Hashes of what was held when this process began, and of what it made. */
-const held = new Set<string>()
+/** Hashes of what this process made; what an earlier one lost when it was killed may well be sent to it. */
+const made = new Set<string>()
 let echoed = 0
 const next = Channel.prototype.next
 Channel.prototype.next = async function (this: Channel) {
   const body = await next.call(this)
   const frame = body === undefined ? {} : (decodeValue(body) as { t?: string; run?: Uint8Array })
   if (frame.t === 'delta' && frame.run !== undefined) {
-    const again = decodeRun(frame.run).filter((chunk) => held.has(readChange(chunk).hash))
+    const again = decodeRun(frame.run).filter((chunk) => made.has(readChange(chunk).hash))
     if (again.length > 0) {
       echoed += again.length
       say(`echoed ${echoed}`)
@@ -63,10 +63,11 @@ class Typist {
     const { actor: initial } = schemaNamed('text').initial
     for (const { actor, hash } of A.getChangesMetaSince(doc, this.#heads)) {
       if (this.#isMine(actor)) {
-        held.add(hash)
         // Otherwise it was here when this process began, or came back to it.
-        if (this.#unlearned > 0) this.#unlearned--
-        else this.#view.apply(mine[this.#made++] ?? nothing)
+        if (this.#unlearned > 0) {
+          this.#unlearned--
+          made.add(hash)
+        } else this.#view.apply(mine[this.#made++] ?? nothing)
       } else if (actor !== initial) this.#view.apply(theirs[this.#known++] ?? nothing)
     }
     this.#heads = A.getHeads(doc)

@@ -2,7 +2,7 @@
  * A daemon process, and plugins that live in other processes: real QUIC, real databases, one operator. Keeps: the daemon
  * may be killed and started again at any time, and its plugins find it as those of a person do, by its ticket file.
  */
-import { cpSync, mkdirSync } from 'node:fs'
+import { copyFileSync, existsSync } from 'node:fs'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { connectControl } from '../../daemon/cli/control-client.ts'
@@ -112,9 +112,10 @@ export class World {
   /** What a start would find now, read from a copy, so that looking changes nothing. */
   inspect<Result>(look: (database: Database.Database) => Result): Result {
     const copy = this.scene.folder('copy')
-    mkdirSync(copy, { recursive: true })
     for (const name of ['mooring.db', 'mooring.db-wal']) {
-      cpSync(join(this.places.stateDir, name), join(copy, name), { recursive: false, force: true })
+      const from = join(this.places.stateDir, name)
+      // A store that was closed has no log.
+      if (existsSync(from)) copyFileSync(from, join(copy, name))
     }
     const database = new Database(join(copy, 'mooring.db'))
     try {
