@@ -43,6 +43,7 @@ export class DaemonStoreWriter implements StoreWriter {
   readonly commands: StoreWriter['commands']
   readonly #storage: SqliteStorage
   #count: number
+  #checked = 0
 
   private constructor(storage: SqliteStorage, count: number) {
     this.#storage = storage
@@ -53,7 +54,12 @@ export class DaemonStoreWriter implements StoreWriter {
       overlap: async (calls) => {
         await Promise.all([0, 1, 2].map(() => this.#write(Math.ceil(calls / 3))))
       },
-      read: async () => void say(`count ${await checkWritten(storage, 0).catch(codeOf)}`),
+      read: async () => {
+        // What was read once is read again at the end: the cost of a look must not grow with the run.
+        const found = await checkWritten(storage, this.#checked).catch(codeOf)
+        if (typeof found === 'number') this.#checked = found
+        say(`count ${found}`)
+      },
       revoke: async (version) => {
         const row = peerRow(alice, { state: 'revoked', grantVersion: version + 1, grants: [] })
         const decision = { atMs: 1, peer: { row, expectGrantVersion: version } }
