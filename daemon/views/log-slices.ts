@@ -4,6 +4,7 @@
  */
 import { MooringError } from '../../protocol/errors.ts'
 import type { ActorId } from '../../protocol/ids.ts'
+import { startOpOf } from '../../protocol/sync/change-structure.ts'
 import type { BlockId, ChangeRow, LogPage, LogQuery, Seq } from '../storage/storage.ts'
 import type { LogSlice } from './view-steps.ts'
 
@@ -45,8 +46,8 @@ export async function* rowSlices(
     const { rows, next } = await readLog({ block, after: from, until, maxBytes: pageBytes })
     if (next <= from) throw new MooringError('view-failed', { detail: 'the log page did not move on' })
     for (const row of rows) {
-      // Since the last one of the same actor: too many, if others wrote meanwhile, and never too few but for the first.
-      const ops = row.maxOp - (lastOps.get(row.actor) ?? row.maxOp - 1)
+      // Since the last one of the same actor, where the row does not say it: too many, if others wrote meanwhile.
+      const ops = opsOf(row) ?? row.maxOp - (lastOps.get(row.actor) ?? row.maxOp - 1)
       lastOps.set(row.actor, row.maxOp)
       const isFull =
         held.length === maxSliceChanges || heldBytes + row.bytes.length > maxSliceBytes || heldOps + ops > maxSliceOps
@@ -63,6 +64,16 @@ export async function* rowSlices(
     from = next
   }
   if (held.length > 0) yield held
+}
+
+/** Undefined for a compressed change, and for what no change begins like. */
+function opsOf({ bytes, maxOp }: ChangeRow): number | undefined {
+  try {
+    const startOp = startOpOf(bytes)
+    return startOp === undefined ? undefined : Math.max(1, maxOp - startOp + 1)
+  } catch {
+    return undefined
+  }
 }
 
 /** Rows may be views of one large page: only their own bytes go to the worker, in a buffer that can be transferred. */

@@ -121,6 +121,17 @@ function openChunk(chunk: Uint8Array): OpenChunk {
   return { expanded, body, hash }
 }
 
+/** Counter of the first operation of a plain change; undefined for a compressed one. @throws `bad-change` */
+export function startOpOf(chunk: Uint8Array): number | undefined {
+  const { body, type } = readChunkHeader(chunk, 0)
+  if (type !== chunkType.change) return undefined
+  const reader = new ByteReader(chunk, body)
+  reader.take(reader.unsigned() * hashBytes)
+  reader.take(reader.unsigned())
+  reader.unsigned()
+  return reader.unsigned()
+}
+
 /** Where the parts of the chunk that begins at `from` are; its contents are not looked at. */
 export function readChunkHeader(bytes: Uint8Array, from: number): { type: number; body: number; end: number } {
   if (bytes.length - from < typeAt + 2) refuse('truncated')

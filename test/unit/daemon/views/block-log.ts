@@ -68,7 +68,7 @@ export class BlockLog {
   }
 
   /** Appends bytes to the log as they are. They lie in a larger buffer, as rows of a page do. */
-  append(bytes: Uint8Array): void {
+  append(bytes: Uint8Array, maxOp?: number): void {
     const page = new Uint8Array(bytes.length + 32)
     page.set(bytes, 16)
     const seq = this.seq + 1
@@ -78,7 +78,7 @@ export class BlockLog {
       hash: '00'.repeat(32) as ChangeHash,
       actor: '00'.repeat(24) as ActorId,
       actorSeq: seq,
-      maxOp: seq,
+      maxOp: maxOp ?? seq,
       origin,
       bytes: page.subarray(16, 16 + bytes.length),
     })

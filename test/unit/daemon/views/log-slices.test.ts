@@ -1,7 +1,12 @@
+import * as A from '@automerge/automerge'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { logSlices } from '../../../../daemon/views/log-slices.ts'
 import type { LogSlice } from '../../../../daemon/views/view-steps.ts'
+import { type MapValue, schemaNamed } from '../../../../protocol/index.ts'
+import { readChange } from '../../../../protocol/sync/index.ts'
+import { smallBombs } from '../../../fixtures/bombs.ts'
+import { takeApart } from '../../../fixtures/change-builder.ts'
 import { BlockLog, readerOf } from './block-log.ts'
 
 async function slicesOf(log: BlockLog, after: number, until: number): Promise<LogSlice[]> {
@@ -80,5 +85,20 @@ describe('log slices', () => {
   it('refuse a page that does not move on', async () => {
     const stuck = logSlices(async () => ({ rows: [], next: 3 }), { block: 1, after: 3, until: 9 })
     await expect(stuck.next()).rejects.toMatchObject({ code: 'view-failed' })
+  })
+
+  it('end when their changes have many operations together, however few bytes they are', async () => {
+    const log = new BlockLog('map')
+    const actor = 'ab'.repeat(24)
+    const doc = A.change(A.load<MapValue>(schemaNamed('map').initial.bytes, { actor }), { time: 0 }, (root) => {
+      root.map.list = []
+    })
+    const first = A.getLastLocalChange(doc) ?? new Uint8Array(0)
+    const each = 20_000
+    const bombs = smallBombs(takeApart(first), { list: [0, 2], startOp: 3, count: 45, each })
+    for (const change of [first, ...bombs]) log.append(change, readChange(change).maxOp)
+    const slices = await slicesOf(log, 0, log.seq)
+    expect(slices.map(({ lengths }) => lengths.length)).toEqual([10, 10, 10, 10, 6])
+    expect(slices.flatMap(changesOf)).toEqual([first, ...bombs])
   })
 })

@@ -4,30 +4,15 @@ import { MooringError } from '../../../../protocol/errors.ts'
 import { limits } from '../../../../protocol/limits.ts'
 import { readChange } from '../../../../protocol/sync/change-structure.ts'
 import { checkRun } from '../../../../protocol/sync/split.ts'
+import { nullItems as nullItemsOf } from '../../../fixtures/bombs.ts'
 import { assemble, bodyOf, type ChangeParts, columnIds, takeApart, wrap } from '../../../fixtures/change-builder.ts'
 import { join, sleb, uleb } from '../../../fixtures/change-encoding.ts'
 import { samples } from '../../../fixtures/sample-changes.ts'
 
 const bytes = (...values: number[]): Uint8Array => Uint8Array.from(values)
 
-/** One list of absent values of any length: every column is a single run. */
-function nullItems(count: number): ChangeParts {
-  const column = (name: keyof typeof columnIds, data: Uint8Array) => ({ id: columnIds[name], data })
-  const run = (value: Uint8Array): Uint8Array => join(sleb(count), value)
-  return {
-    ...takeApart(samples.put),
-    columns: [
-      column('objActor', run(bytes(0))),
-      column('objCtr', run(bytes(1))),
-      column('keyActor', join(bytes(0, 1), sleb(count - 1), bytes(0))),
-      column('keyCtr', join(bytes(0x7e, 0), sleb(55), sleb(count - 2), bytes(1))),
-      column('insert', join(bytes(0), uleb(count))),
-      column('action', run(bytes(1))),
-      column('valMeta', run(bytes(0))),
-      column('predNum', run(bytes(0))),
-    ],
-  }
-}
+/** One list of absent values of any length. */
+const nullItems = (count: number): ChangeParts => nullItemsOf(takeApart(samples.put), [0, 1], { startOp: 55, count })
 
 function refusal(read: () => unknown): string | undefined {
   try {
