@@ -36,6 +36,7 @@ import { Committer } from './committer.ts'
 import { Ingest, type Submission, suspendedError } from './ingest.ts'
 import { Ledgers } from './ledger.ts'
 import { LogReader } from './log-reader.ts'
+import { LossReport } from './loss-report.ts'
 import { Quarantine } from './quarantine.ts'
 import type { History } from './recall.ts'
 import { type LogGroup, Ring } from './ring.ts'
@@ -68,6 +69,7 @@ export class ChangeLog {
   /** How to end the open sync streams of each replica, oldest first, by peer and replica. */
   readonly streams = new Map<string, Set<(reason: MooringError) => void>>()
   readonly quarantine: Quarantine
+  readonly losses: LossReport
   readonly #init: ChangeLogInit
   readonly #committer: Committer
   readonly #ingest: Ingest
@@ -86,6 +88,7 @@ export class ChangeLog {
     const ledgers = new Ledgers(storage, () => committer.barrier())
     this.index = index
     this.quarantine = quarantine
+    this.losses = new LossReport(state.epochs, () => committer.published)
     this.#committer = committer
     this.#ledgers = ledgers
     const { history } = init

@@ -228,6 +228,7 @@ class Conversation {
     this.#log.streams.set(this.#replica, open.add(this.#end))
     const [oldest] = open
     if (open.size > maxOpenStreams) oldest?.(new MooringError('superseded'))
+    this.#log.losses.check(frame.cursor, this.#init)
     this.#watcher.open(frame)
   }
 

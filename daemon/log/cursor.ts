@@ -29,6 +29,12 @@ export function decodeCursor(bytes: Uint8Array): Cursor | undefined {
   }
 }
 
+/** Whether rows that were published are gone: a replica has read further in an epoch than the log goes in it now. */
+export function isBeyond(cursor: Cursor, epochs: readonly Epoch[], published: Seq): boolean {
+  const epoch = epochs.find((known) => known.id === cursor.epoch)
+  return epoch !== undefined && cursor.seq > (epoch.endSeq ?? published)
+}
+
 /**
  * Whether the log can be continued from a cursor. A daemon restored from a backup knows an epoch only up to where the
  * backup was made: a cursor beyond that end speaks of rows that are gone.

@@ -10,7 +10,7 @@ import { Replica } from './replica.ts'
 import type { MemoryConnection, ReplicaInit } from './replica-init.ts'
 import type { ReplicaStore, StoredWelcome, StoreInit } from './store.ts'
 
-export { Counter, deleteAt, insertAt, splice, updateText } from '@automerge/automerge'
+export { Counter, deleteAt, getConflicts, insertAt, splice, updateText } from '@automerge/automerge'
 export { BlockWatch, type BlockWatchEvents, type WatchedBlock } from './block-watch.ts'
 export { type BlockEvents, BlockHandle, type BlockState, type RefusedChanges } from './handle.ts'
 
