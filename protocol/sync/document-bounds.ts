@@ -3,6 +3,7 @@
  * before it is expanded: columns are inflated into a bound, and runs are counted, never spelt out. It says nothing about
  * whether the document is sound; loading it does.
  */
+import { hash as digest } from 'node:crypto'
 import { inflateRawSync } from 'node:zlib'
 import { MooringError } from '../errors.ts'
 import { limits } from '../limits.ts'
@@ -12,6 +13,7 @@ import { ByteReader } from './leb128.ts'
 /** The lowest three bits of a column's id. */
 const columnType = { group: 0, actor: 1, integer: 2, delta: 3, boolean: 4, string: 5, valueMeta: 6, value: 7 } as const
 const deflatedBit = 8
+const checksumAt = 4
 const bodyAt = 8
 const hashBytes = 32
 /** More than a document of this format has, in all. */
@@ -61,6 +63,8 @@ class DocumentCheck {
     for (let at = 0; at < chunkMagic.length; at++) if (bytes[at] !== chunkMagic[at]) notDocument()
     const reader = new ByteReader(bytes, bodyAt)
     if (reader.byte() !== chunkType.document) notDocument()
+    const hash = digest('sha256', bytes.subarray(bodyAt), 'buffer').subarray(0, bodyAt - checksumAt)
+    if (Buffer.compare(hash, bytes.subarray(checksumAt, bodyAt)) !== 0) notDocument()
     if (reader.unsigned() !== bytes.length - reader.at) notDocument()
     for (let actors = reader.unsigned(); actors > 0; actors--) reader.take(reader.unsigned())
     for (let heads = reader.unsigned(); heads > 0; heads--) reader.take(hashBytes)

@@ -146,9 +146,12 @@ class Fuzz {
       this.#victim = new Victim(this.#random.fork(`victim ${this.#streams}`))
     }
     const { wire, write, end } = await this.#victim.connect()
-    const create = await wire.frame('create')
+    await wire.frame('open')
+    await someTurns()
+    const create = wire.heard.find(({ t }) => t === 'create')
     const author = new Author({ daemon: daemonPerson.peer, peer: mallory.peer, seed: mallory.seed, address })
-    const handle = Number(create.handle)
+    // What it knows already it does not ask for: it is introduced because it is watched.
+    const handle = Number(create?.handle ?? 2)
     const ground: Ground = { replica, instance: replica, scope, label, handle, delta: () => author.delta(handle) }
     if (this.#random.chance(0.8)) wire.send({ ...listenerSamples.block(ground), heads: [], held: [] })
     if (this.#random.chance(0.5)) wire.send(listenerSamples.synced())

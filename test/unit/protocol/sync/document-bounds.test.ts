@@ -7,6 +7,7 @@ import { MooringError } from '../../../../protocol/errors.ts'
 import { limits } from '../../../../protocol/limits.ts'
 import { schemaTable } from '../../../../protocol/schemas/index.ts'
 import { checkDocument } from '../../../../protocol/sync/document-bounds.ts'
+import { repair } from '../../../fixtures/change-builder.ts'
 import { join, reader, sized, sleb, uleb } from '../../../fixtures/change-encoding.ts'
 import { playSteps, stepsArbitrary } from '../../../fixtures/honest-documents.ts'
 import { loadAutomergePaper } from '../../../fixtures/traces.ts'
@@ -16,14 +17,14 @@ interface Column {
   readonly data: Uint8Array
 }
 
-/** A document chunk of these columns, whatever they are. Its checksum is not looked at here. */
+/** A document chunk of these columns, whatever they are, with a checksum that fits. */
 function documentOf(init: { changes?: readonly Column[]; ops?: readonly Column[]; actors?: Uint8Array }): Uint8Array {
   const { changes = [], ops = [], actors = uleb(0) } = init
   const table = (columns: readonly Column[]): Uint8Array =>
     join(uleb(columns.length), ...columns.map(({ id, data }) => join(uleb(id), uleb(data.length))))
   const columns = [...changes, ...ops].map(({ data }) => data)
   const body = join(actors, uleb(0), table(changes), table(ops), ...columns)
-  return join(Uint8Array.of(0x85, 0x6f, 0x4a, 0x83, 1, 2, 3, 4, 0), uleb(body.length), body)
+  return repair(join(Uint8Array.of(0x85, 0x6f, 0x4a, 0x83, 1, 2, 3, 4, 0), uleb(body.length), body))
 }
 
 const repeat = (count: number, value: Uint8Array): Uint8Array => join(sleb(count), value)
@@ -119,7 +120,8 @@ describe('what is no document', () => {
     for (let bit = 0; bit < saved.length * 8; bit++) {
       const bent = saved.slice()
       bent[bit >> 3] = (bent[bit >> 3] ?? 0) ^ (1 << (bit & 7))
-      expect([undefined, 'malformed', 'quota-exceeded']).toContain(refusal(bent))
+      expect(refusal(bent)).toBe('malformed')
+      expect([undefined, 'malformed', 'quota-exceeded']).toContain(refusal(repair(bent)))
     }
   })
 
