@@ -209,11 +209,10 @@ export class Watcher {
       const isSame = row !== undefined && row.generation === generation
       if (row !== undefined && isSame && this.#watches.matches(address)) {
         await this.#follow(row, clock)
-      } else {
+      } else if (row === undefined || !this.#watches.matches(address)) {
         await this.#sender.turn()
         // A generation that was never here is not deleted: this daemon may be an older copy of the one that had it.
-        const known = generation <= this.#components.index.generationOf(address)
-        const absent = known ? 'deleted' : 'unknown'
+        const absent = generation <= this.#components.index.generationOf(address) ? 'deleted' : 'unknown'
         const reason = !this.#watches.mayRead(address) ? 'out-of-scope' : isSame ? 'no-match' : absent
         this.#init.apply(this.#init.session.gone(address, reason))
       }
@@ -292,7 +291,8 @@ export class Watcher {
 
   async #sendGroup(group: LogGroup): Promise<void> {
     await this.#sender.turn()
-    if (!this.#following.has(group.block)) return
+    // Nobody needs what was in a block that is deleted by now.
+    if (!this.#following.has(group.block) || this.#components.index.byId(group.block)?.deletedSeq !== 0) return
     const ahead = this.#ahead.get(group.block) ?? 0
     const rest = group.without(({ seq }) => seq <= ahead)
     if (rest !== undefined) await this.#sender.group(rest)

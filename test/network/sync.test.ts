@@ -180,6 +180,46 @@ describe('a connection that ends', () => {
   })
 })
 
+describe('a block that was deleted and made again while its reader was away', () => {
+  it('is the new one to the reader, and what it wrote for the old one is kept aside', async () => {
+    const a = world.plugin(alice)
+    const b = world.plugin(bob)
+    const leave = a.connect()
+    b.connect()
+    const mine = a.memory.open(notes, 'text')
+    const theirs = b.memory.open(notes, 'text')
+    mine.change((doc) => splice(doc, ['text'], 0, 0, 'old'))
+    await mine.flushed()
+    await until(() => expect(theirs.value.text).toBe('old'))
+    // The cursor that it comes back with covers the old block.
+    world.frames.length = 0
+    await until(() => expect(world.count('synced', 'alice')).toBeGreaterThan(0))
+    leave()
+    await until(() => expect(mine.state).toBe('offline'))
+    theirs.change((doc) => splice(doc, ['text'], 3, 0, ' and more'))
+    await theirs.flushed()
+    mine.change((doc) => splice(doc, ['text'], 0, 0, 'offline '))
+    const row = world.log.index.at(mine.address)
+    const origin = { peer: bob.peer, replica: '0'.repeat(32) as never }
+    const by = { origin, grantVersion: world.grants.get(bob.peer)?.grantVersion ?? 0 }
+    await world.log.watcherComponents.committer.submit([{ kind: 'delete', block: row?.id ?? 0, ...by }])
+    await until(() => expect(theirs.state).toBe('gone'))
+    const again = new RawReplica(world, bob)
+    await again.begin(notes)
+
+    world.frames.length = 0
+    a.connect()
+    await until(() => expect(mine.refused).toMatchObject([{ code: 'block-deleted' }]))
+    await mine.live()
+    expect(mine.value.text).toBe('')
+    // Neither what was in the old one nor its end, which would be taken for something about the new one.
+    expect([world.count('delta', 'alice'), world.count('gone', 'alice')]).toEqual([0, 0])
+    mine.change((doc) => splice(doc, ['text'], 0, 0, 'new'))
+    await mine.flushed()
+    expect(world.log.index.at(mine.address)).toMatchObject({ generation: 2, changes: 1 })
+  })
+})
+
 describe('grants', () => {
   it('refuses edits without the right to write, keeps them aside and goes on', async () => {
     await world.approve(bob, 'blocks:read:space:home/*')
