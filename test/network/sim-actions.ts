@@ -64,6 +64,7 @@ export class SimActions {
       [1, () => this.#failDisk()],
       [4, () => this.inBackground(world.compact())],
       [2, () => this.#killView()],
+      [1, () => this.#deleteOrCreate()],
       [2, () => this.#stopPlugin(replica)],
       [2, () => replica.process?.fold(random)],
       [1, () => this.#fillHome(replica)],
@@ -305,6 +306,10 @@ export class SimActions {
   #flood(writer: SimReplica): void {
     const block = [...writer.blocks.values()].find(({ schema }) => schema === 'map')
     if (block !== undefined) for (let n = 7; n > 0; n--) writer.process?.flood(block)
+  }
+
+  #deleteOrCreate(): void {
+    this.inBackground(this.#world.deleteOrCreate(...this.#random.pick(this.#theme.addresses)))
   }
 
   #attack(): void {

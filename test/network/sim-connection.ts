@@ -1,11 +1,14 @@
 /** One connection between a simulated plugin and one life of the daemon, with every way in which it can end. */
-import { Channel, type InstanceId, MooringError, type PeerId, type ReplicaId } from '../../protocol/index.ts'
+import { Channel, type InstanceId, limits, MooringError, type PeerId, type ReplicaId } from '../../protocol/index.ts'
 import type { ClockScope, SimClock } from './sim-clock.ts'
 import type { DaemonLife, Session } from './sim-daemon.ts'
 import type { StreamOracle } from './sim-oracle.ts'
 import type { SimRandom } from './sim-random.ts'
 import type { SimReport } from './sim-report.ts'
 import { SimEnd, type SimFrame } from './sim-stream.ts'
+
+/** What may wait for a reader that does not read: its credit, and control frames beside it. */
+const maxWaiting = limits.creditBytes + 2 * limits.maxFrameBytes
 
 export interface ConnectionInit {
   readonly name: string
@@ -168,6 +171,8 @@ export class SimConnection {
       if (isPlugin ? pluginClock.isDead : this.life.clock.isDead) return
       const way = isPlugin ? `${name} -> daemon` : `daemon -> ${name}`
       report.trace(`${way} ${frame.t} ${bytes}${oracle.describe(frame)}`)
+      const waiting = from.writeBufferLength + bytes
+      if (waiting > maxWaiting) report.fail(`${waiting} bytes wait ${way}`)
       if (isPlugin) oracle.pluginSent(frame)
       else oracle.daemonSent(frame)
     }

@@ -35,6 +35,7 @@ export const situations = [
   'replica store failed',
   'replica folded',
   'view worker killed',
+  'deleted',
   'quarantine',
   'told of a quarantine',
   'release',

@@ -2,6 +2,7 @@
  * One schedule: who is there, what happens, and how the world is healed at the end and waited for. Everything is drawn from
  * the seed.
  */
+import type { BlockAddress } from '../../protocol/index.ts'
 import { alice, bob, mallory, person } from '../fixtures/cast.ts'
 import { SimActions } from './sim-actions.ts'
 import type { Schema } from './sim-author.ts'
@@ -156,7 +157,8 @@ export class Schedule {
       if (replica.process?.isWriting === true) return `the disk of ${replica.name} writes`
       for (const { address, handle } of replica.blocks.values()) {
         const { pending, state, reason } = handle
-        const isWaiting = pending > 0 || (state !== 'live' && state !== 'denied')
+        const isThere = life.log.index.at(address as BlockAddress) !== undefined
+        const isWaiting = pending > 0 || !(isThere ? ['live', 'denied'] : ['gone', 'denied']).includes(state)
         if (isWaiting) return `${replica.name} ${address}: ${pending} edits wait, ${state}: ${reason}`
       }
     }

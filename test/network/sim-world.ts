@@ -1,13 +1,23 @@
 /** The parts of one simulated schedule and what can happen to them; the schedule decides what happens when. */
-import { asError, type Grant, type InstanceId, MooringError, parseGrant, type ReplicaId } from '../../protocol/index.ts'
+import {
+  asError,
+  type Grant,
+  type InstanceId,
+  MooringError,
+  parseAddress,
+  parseGrant,
+  type ReplicaId,
+  schemaNamed,
+} from '../../protocol/index.ts'
 import { daemonPerson, type Person } from '../fixtures/cast.ts'
+import type { Schema } from './sim-author.ts'
 import { type ClockScope, SimClock } from './sim-clock.ts'
 import { SimConnection } from './sim-connection.ts'
 import { DaemonLife } from './sim-daemon.ts'
 import { SimDisk, type StoreWeather } from './sim-disk.ts'
 import { type HomeImage, SimHome } from './sim-home.ts'
 import { type ReplicaFacts, StreamOracle } from './sim-oracle.ts'
-import type { SimProcess } from './sim-process.ts'
+import type { Address, SimProcess } from './sim-process.ts'
 import type { SimRandom } from './sim-random.ts'
 import { SimReplica } from './sim-replica.ts'
 import type { SimReport } from './sim-report.ts'
@@ -47,6 +57,7 @@ export class SimWorld {
   isRestored = false
   /** What the operator wants each key to have. */
   readonly intended = new Map<Person, readonly string[]>()
+  readonly #deleted = new Set<Address>()
   readonly #deciding = new Set<Person>()
   #connections = 0
   #lives = 0
@@ -171,6 +182,37 @@ export class SimWorld {
       const code = error instanceof MooringError ? error.code : 'internal'
       const isExpected = ['view-failed', 'block-not-found', 'storage-full'].includes(code)
       if (!life.store.failed.aborted && !isExpected) throw error
+    }
+  }
+
+  /** Deletes a block, or makes a new one where one was deleted. */
+  async deleteOrCreate(address: Address, schema: Schema): Promise<void> {
+    const { life } = this
+    if (life?.log === undefined) return
+    const origin = { peer: daemonPerson.peer, replica: '0'.repeat(32) as ReplicaId }
+    const { scope, label, address: parsed } = parseAddress(address)
+    const row = life.log.index.at(parsed)
+    try {
+      if (row !== undefined) {
+        this.report.trace(`${address} is deleted`)
+        const { committer } = life.log.watcherComponents
+        const [outcome] = await committer.submit([{ kind: 'delete', block: row.id, origin, grantVersion: 0 }])
+        if (outcome?.kind === 'stored') this.report.saw('deleted')
+      } else if (this.#deleted.has(address)) {
+        const block = await life.log.create({
+          origin,
+          grantVersion: 0,
+          scope,
+          label,
+          meta: {},
+          schema: schemaNamed(schema),
+        })
+        if (block.generation > 1) this.report.count('created again')
+      }
+      this.#deleted.add(address)
+    } catch (error) {
+      const code = error instanceof MooringError ? error.code : 'internal'
+      if (!['storage-full', 'storage-failed', 'address-taken'].includes(code)) throw error
     }
   }
 
