@@ -16,7 +16,7 @@ interface Content {
   readonly aside: readonly QuarantineRow[]
 }
 
-export async function checkWorld(world: SimWorld, forbidden: ReadonlySet<string>): Promise<void> {
+export async function checkWorld(world: SimWorld, forbidden: ReadonlyMap<string, string | undefined>): Promise<void> {
   const { disk, report } = world
   const blocks = await disk.inner.blocks()
   const lastSeq = await disk.inner.lastSeq()
@@ -24,7 +24,11 @@ export async function checkWorld(world: SimWorld, forbidden: ReadonlySet<string>
   const quarantined = await disk.inner.quarantined()
   const addresses = new Map(blocks.map((block) => [block.id, block.address]))
   const stored = new Set(rows.map((row) => keyOf(addresses.get(row.block) ?? '', row.hash)))
-  for (const row of rows) if (forbidden.has(row.hash)) report.fail(`what was to be refused is stored: ${row.hash}`)
+  const hashes = new Set<string>(rows.map(({ hash }) => hash))
+  for (const [hash, beside] of forbidden) {
+    const isStored = hashes.has(hash) && (beside === undefined || hashes.has(beside))
+    if (isStored) report.fail(`what was to be refused is stored: ${hash}`)
+  }
   // Nobody reads these any more, and what is folded away of them is in no row.
   const replaced = new Set(blocks.filter(({ deletedSeq }) => deletedSeq > 0).map(({ address }) => address as string))
   const contents = new Map<string, Content>()

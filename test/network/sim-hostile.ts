@@ -37,8 +37,8 @@ export interface HostileInit {
 }
 
 export class SimHostile {
-  /** Changes that must never be stored. */
-  readonly forbidden = new Set<string>()
+  /** Changes that must never be stored; beside another one, if that is named. */
+  readonly forbidden = new Map<string, string | undefined>()
   readonly #init: HostileInit
   #generation = 1
   #address = '' as BlockAddress
@@ -107,9 +107,12 @@ export class SimHostile {
   /** Two different changes with one sequence number. */
   #twoStories(channel: Channel, schema: Schema): number {
     const actor = this.#actor()
-    this.#submit(channel, [changeBy(schema, actor, 1)])
+    const one = changeBy(schema, actor, 1)
+    this.#submit(channel, [one])
     const other = changeBy(schema, actor, 2)
-    return 1 + this.#forbid(channel, [other], other)
+    const sent = 1 + this.#forbid(channel, [other], other)
+    this.forbidden.set(A.decodeChange(other).hash, A.decodeChange(one).hash)
+    return sent
   }
 
   /** A change without the one before it. */
@@ -130,7 +133,7 @@ export class SimHostile {
   }
 
   #forbid(channel: Channel, chunks: readonly Uint8Array[], named: Uint8Array, signature?: Uint8Array): number {
-    this.forbidden.add(A.decodeChange(named).hash)
+    this.forbidden.set(A.decodeChange(named).hash, undefined)
     this.#init.world.report.saw('hostile refused')
     this.#submit(channel, chunks, named, signature)
     return chunks.length

@@ -23,7 +23,7 @@ export async function simulate(seed: string, options: { readonly keepsLines?: bo
   const { world } = schedule
   try {
     await schedule.run()
-    await checkWorld(world, schedule.hostile?.forbidden ?? new Set())
+    await checkWorld(world, schedule.hostile?.forbidden ?? new Map())
   } catch (error) {
     report.fail(`the simulation threw: ${String((error as Error).stack)}`)
   }
