@@ -13,6 +13,7 @@ const lockName = 'daemon.lock'
 /** 'MOOR', in the header of the file. */
 export const applicationId = 0x4d_4f_4f_52
 const header = Buffer.from('SQLite format 3\0')
+const maxFirstPageBytes = 4_096
 /** Below this, two connections in WAL mode could corrupt the file. */
 const minVersion = [3, 51, 3] as const
 /** Pages without content that the file keeps, for what is written next: one megabyte. */
@@ -65,8 +66,18 @@ export function inspectDatabase(path: string, newestVersion: number): number {
       db.close()
     }
   } catch (error) {
+    if (isInterruptedFirstStart(path, error)) return 0
     throw isUnreadable(error) ? corrupt('SQLite cannot read the file', error) : error
   }
+}
+
+/**
+ * The power went while the file got its first page: the only time at which there is a journal to roll back, because the
+ * database has a write-ahead log from then on. Whoever writes next rolls it back, to a file without content.
+ */
+function isInterruptedFirstStart(path: string, error: unknown): boolean {
+  const isRollback = error instanceof Error && 'code' in error && error.code === 'SQLITE_READONLY_ROLLBACK'
+  return isRollback && statSync(path).size <= maxFirstPageBytes
 }
 
 /**

@@ -12,6 +12,7 @@ import { isBusy, isUnreadable } from './sqlite-errors.ts'
 const applicationId = 0x4d_4f_4f_50
 const version = 1
 const header = Buffer.from('SQLite format 3\0')
+const maxFirstPageBytes = 4_096
 /** Below this, two connections in WAL mode could corrupt the file. */
 const minVersion = [3, 51, 3] as const
 /** The write-ahead log is cut back to this after a checkpoint. */
@@ -178,8 +179,18 @@ function inspect(path: string): void {
       db.close()
     }
   } catch (error) {
+    if (isInterruptedFirstStart(path, error)) return
     throw isUnreadable(error) ? corrupt(path, 'SQLite cannot read it', error) : error
   }
+}
+
+/**
+ * The power went while the file got its first page: the only time at which there is a journal to roll back, because the
+ * database has a write-ahead log from then on. Whoever writes next rolls it back, to a file without content.
+ */
+function isInterruptedFirstStart(path: string, error: unknown): boolean {
+  const isRollback = error instanceof Error && 'code' in error && error.code === 'SQLITE_READONLY_ROLLBACK'
+  return isRollback && statSync(path).size <= maxFirstPageBytes
 }
 
 function firstBytes(path: string): Buffer {

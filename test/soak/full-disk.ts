@@ -9,8 +9,8 @@ import { recoverDaemonStore } from './daemon-store.ts'
 import { compileShim, FaultControl } from './fault-shim.ts'
 
 const megabyte = 1024 * 1024
-/** Calls between two full disks at most: then it is certain to be met. */
-const maxCalls = 400
+/** Calls between two full disks at most: a log that is longer from before is written over first. */
+const maxCalls = 4_000
 /** A new reserve is written at most once a second, so an urgent decision, which uses it up, costs a second. */
 const revokeEvery = 8
 
@@ -47,7 +47,7 @@ async function run({ count, seed, scene }: CampaignOptions): Promise<Figures> {
   }
   for (let round = 0; round < count; round++) {
     control.boundSpace(random.int(0, random.pick([8, 96, 600]) * 1024))
-    for (let calls = 0; !(await write(4)); calls += 4) {
+    for (let calls = 0; !(await write(8)); calls += 8) {
       mustHold(calls < maxCalls, 'the disk must have been full:', control.read('space'), writer.said)
     }
     refused++
