@@ -8,6 +8,11 @@ export const systemClock: Clock = {
   monotonicMs: () => performance.now(),
   nowMs: () => Date.now(),
   after(ms, run) {
+    if (ms <= 0) {
+      // A timer would wait for a whole millisecond: this is after what is ready to be read, and before anything waits.
+      const immediate = setImmediate(run)
+      return () => clearImmediate(immediate)
+    }
     let timer: NodeJS.Timeout
     const wait = (leftMs: number): void => {
       const nowMs = Math.min(leftMs, maxDelayMs)
