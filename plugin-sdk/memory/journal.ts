@@ -35,6 +35,10 @@ type Item = ChangeItem | StoreWrite
 const maxItemsPerWrite = 5_000
 /** Between two attempts of a store that is full. */
 const retryMs = 500
+/** How long what the daemon has as well may wait: a crash costs its transfer, and a sync to disk for each is dearer. */
+const lazyMs = 200
+/** So many are written without waiting any longer: they take memory here. */
+const maxLazy = 1_000
 
 export class Journal {
   readonly #init: JournalInit
@@ -46,6 +50,9 @@ export class Journal {
   #written = 0
   #waiters: Waiter[] = []
   #isScheduled = false
+  /** Added up to here is to be written without delay. */
+  #dueUpTo = 0
+  #cancelLazy: (() => void) | undefined
   #writing: Promise<void> | undefined
   #cancelRetry: (() => void) | undefined
   #broken: MooringError | undefined
@@ -64,7 +71,9 @@ export class Journal {
 
   add(write: StoreWrite): void {
     this.#push(write)
-    this.#schedule()
+    // What it covers comes before it, so that it may wait as long as that.
+    if (write.kind === 'cursor') this.#soon()
+    else this.#now()
   }
 
   /** Adds what may be lost without harm: it goes along with the next write. */
@@ -74,7 +83,8 @@ export class Journal {
 
   addChange(change: Omit<ChangeItem, 'kind'>): void {
     this.#push({ kind: 'change', ...change })
-    this.#schedule()
+    if (change.isUnsettled) this.#now()
+    else this.#soon()
   }
 
   /** Resolves when all that was added before is durable. @throws `storage-full` (it is tried again), `storage-failed` */
@@ -83,7 +93,7 @@ export class Journal {
     if (this.#written === this.#added) return Promise.resolve()
     return new Promise((resolve, reject) => {
       this.#waiters.push({ upTo: this.#added, resolve, reject })
-      this.#schedule()
+      this.#now()
     })
   }
 
@@ -96,6 +106,7 @@ export class Journal {
   async #close(): Promise<void> {
     await this.saved().catch(() => {})
     this.#cancelRetry?.()
+    this.#cancelLazy?.()
     await this.#init.store.close()
   }
 
@@ -103,6 +114,18 @@ export class Journal {
     if (this.#broken !== undefined) return
     this.#queue.push(item)
     this.#added++
+  }
+
+  #now(): void {
+    this.#dueUpTo = this.#added
+    this.#schedule()
+  }
+
+  /** Within a moment, along with what comes in it. */
+  #soon(): void {
+    if (this.#queue.length >= maxLazy) this.#now()
+    else if (this.#closing === undefined && this.#broken === undefined)
+      this.#cancelLazy ??= this.#init.clock.after(lazyMs, () => this.#now())
   }
 
   #schedule(): void {
@@ -117,11 +140,15 @@ export class Journal {
 
   #writeNext(): void {
     if (this.#writing !== undefined || this.#broken !== undefined || this.#added === this.#written) return
+    this.#cancelLazy?.()
+    this.#cancelLazy = undefined
     const items = this.#stuck.length > 0 ? this.#stuck : this.#queue.splice(0, maxItemsPerWrite)
     this.#stuck = []
     this.#writing = this.#write(items).finally(() => {
       this.#writing = undefined
-      if (this.#queue.length > 0 && this.#broken === undefined) this.#schedule()
+      if (this.#broken !== undefined) return
+      if (this.#dueUpTo > this.#written) this.#schedule()
+      else if (this.#queue.length > 0) this.#soon()
     })
   }
 

@@ -127,6 +127,41 @@ describe('a journal', () => {
     expect(store.batches[0]?.map(({ kind }) => kind)).toEqual(['settled', 'changes'])
   })
 
+  it('lets what the daemon has as well wait for a moment, unless somebody waits for it or for what follows', async () => {
+    const { store, clock, journal, change } = world()
+    change(1, notes, false)
+    journal.add({ kind: 'cursor', cursor: Uint8Array.of(1) })
+    await clock.advance(199)
+    expect(store.batches).toEqual([])
+    await clock.advance(1)
+    expect(store.batches[0]?.map(({ kind }) => kind)).toEqual(['changes', 'cursor'])
+    // What came during a transaction waits as well.
+    change(2, notes, false)
+    await store.commit()
+    expect(store.batches).toHaveLength(1)
+    await clock.advance(200)
+    expect(store.batches).toHaveLength(2)
+    await store.commit()
+    change(3, notes, false)
+    const saved = watch(journal.saved())
+    await settled()
+    await store.commit()
+    expect(saved.state).toBe('saved')
+    change(4, notes, false)
+    change(5)
+    await settled()
+    expect(store.batches[3]).toHaveLength(2)
+    await store.commit()
+    expect(clock.pending).toEqual([])
+  })
+
+  it('does not let too much of it wait', async () => {
+    const { store, change } = world()
+    for (let n = 0; n < 1_000; n++) change(1, notes, false)
+    await settled()
+    expect(store.batches).toHaveLength(1)
+  })
+
   it('keeps the order of everything, whatever is made one write', async () => {
     const item = fc.record({ kind: fc.constantFrom('mine', 'theirs', 'cursor'), isOther: fc.boolean() })
     await fc.assert(
@@ -139,6 +174,7 @@ describe('a journal', () => {
           else change(n, address, kind === 'mine')
           wanted.push(kind === 'cursor' ? `cursor ${n}` : `${address} ${kind} ${n}`)
         }
+        void journal.saved()
         await settled()
         const got = (store.batches[0] ?? []).flatMap((write) => {
           if (write.kind === 'cursor') return [`cursor ${write.cursor[0]}`]
