@@ -15,6 +15,7 @@ import {
   schemaNamed,
 } from '../../protocol/index.ts'
 import { actorPrefix, type ChangeFacts, makeActor, readChange } from '../../protocol/sync/index.ts'
+import { ApplyShare } from './apply-share.ts'
 import type { BlockInit } from './block-init.ts'
 import { withTrueCounters } from './counters.ts'
 import { type Base, BlockDocument, type KnownChange, snapshotBase } from './document.ts'
@@ -133,6 +134,7 @@ export class Block<Name extends SchemaName = SchemaName> {
       this.#waitingBytes += change.bytes.byteLength
     }
     if (this.#cancelApply !== undefined) return
+    ApplyShare.of(this.#init.clock).waits(this)
     const waitMs = Math.max(0, this.#applyAgainAtMs - this.#init.clock.monotonicMs())
     this.#cancelApply = this.#init.clock.after(waitMs, () => this.#applyLater())
   }
@@ -146,8 +148,7 @@ export class Block<Name extends SchemaName = SchemaName> {
     const startMs = this.#init.clock.monotonicMs()
     this.#apply(batch)
     const endMs = this.#init.clock.monotonicMs()
-    // After an apply that took T, collect for T: applying never takes more than half of the time.
-    this.#applyAgainAtMs = endMs + (endMs - startMs)
+    this.#applyAgainAtMs = ApplyShare.of(this.#init.clock).rest(this, startMs, endMs)
     this.#waitingBytes = 0
     if (batch.length > 0) this.#init.onRemote()
   }
@@ -238,6 +239,7 @@ export class Block<Name extends SchemaName = SchemaName> {
 
   free(): void {
     this.#cancelApply?.()
+    ApplyShare.of(this.#init.clock).leave(this)
     this.#arrived = []
     this.#document.free()
   }

@@ -65,6 +65,7 @@ export class Replica {
     this.#sending = new Sending({
       seed: init.identity.seed,
       clock: init.clock,
+      isBusy: () => (this.#conversation?.session.unsettled ?? 0) > 0,
       ask: (entry) => this.#ask(entry),
       say: (what) => this.#say(what),
     })
@@ -238,6 +239,7 @@ export class Replica {
       case 'settled':
         for (const [entry, changes] of byEntry(effect.changes, conversation.asking.byWire))
           this.#intake.settle(entry, changes)
+        this.#sending.answered()
         break
       case 'refused':
         for (const [entry, changes] of byEntry(effect.changes, conversation.asking.byWire)) {

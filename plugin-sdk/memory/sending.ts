@@ -1,13 +1,16 @@
-/** Sends what was made here. Keeps: one frame for everything that was changed in one turn, in order, each change once. */
+/** Sends what was made here. Keeps: in order, each change once, as few frames as the turns that {@link SendTurn} gives. */
 import type { Clock } from '../../protocol/index.ts'
 import { type DiallerEffect, type DiallerSession, signTip } from '../../protocol/sync/index.ts'
 import type { Entry } from './entry.ts'
 import { changesAfter } from './local-change.ts'
+import { SendTurn } from './send-turn.ts'
 
 export interface SendingInit {
   /** Signs for the changes that are sent. */
   readonly seed: Uint8Array
   readonly clock: Clock
+  /** Whether something that was sent is not answered yet. */
+  isBusy(): boolean
   /** Asks the daemon for the handle of a block. */
   ask(entry: Entry): void
   /** Says something on the present conversation, if there is one. */
@@ -16,22 +19,22 @@ export interface SendingInit {
 
 export class Sending {
   readonly #init: SendingInit
-  readonly #dirty = new Set<Entry>()
-  #cancel: (() => void) | undefined
+  readonly #turn: SendTurn<Entry>
 
   constructor(init: SendingInit) {
     this.#init = init
+    const { clock } = init
+    this.#turn = new SendTurn({ clock, isBusy: () => init.isBusy(), send: (entry) => this.send(entry) })
   }
 
-  /** Something was changed: it is sent at the end of this turn. */
+  /** Something was changed: it is sent at the end of this turn, or with what follows. */
   changed(entry: Entry): void {
-    this.#dirty.add(entry)
-    this.#cancel ??= this.#init.clock.after(0, () => {
-      this.#cancel = undefined
-      const dirty = [...this.#dirty]
-      this.#dirty.clear()
-      for (const each of dirty) this.send(each)
-    })
+    this.#turn.add(entry)
+  }
+
+  /** Something that was sent is settled. */
+  answered(): void {
+    this.#turn.answered()
   }
 
   /** What is unsettled and was not sent on the present conversation; nothing while the block is refused for now. */
@@ -55,8 +58,6 @@ export class Sending {
 
   /** The conversation has ended; what waits is sent on the next one. */
   stop(): void {
-    this.#dirty.clear()
-    this.#cancel?.()
-    this.#cancel = undefined
+    this.#turn.clear()
   }
 }

@@ -69,6 +69,7 @@ export class ListenerSession {
   #resyncing = false
   #runEncoding: RunEncoding = 'raw'
   #creates = 0
+  #consumed = 0
   readonly #blockOf = new Map<number, number>()
   readonly #handleOf = new Map<number, number>()
   /** Handles of creates that are not answered yet. */
@@ -240,11 +241,14 @@ export class ListenerSession {
     })
   }
 
-  /** Bytes of deltas that left the receive buffer. */
+  /** Bytes of deltas that left the receive buffer. Given back in large pieces: a frame for each would be half of all. */
   consumed(bytes: number): ListenerEffect[] {
     return this.#run(() => {
-      this.#receiveCredit += bytes
-      this.#send({ t: 'credit', bytes })
+      this.#consumed += bytes
+      if (this.#consumed < limits.creditBytes / 4) return
+      this.#receiveCredit += this.#consumed
+      this.#send({ t: 'credit', bytes: this.#consumed })
+      this.#consumed = 0
     })
   }
 

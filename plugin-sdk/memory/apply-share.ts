@@ -1,0 +1,45 @@
+/**
+ * How long a block collects what arrives before it applies it: one call of the engine costs time proportional to the
+ * document however much it brings. Keeps true: no block applies for more than half of the time, and many share
+ * that half evenly, so that a large one costs a small one nothing.
+ */
+import type { Clock } from '../../protocol/index.ts'
+
+/** A block that applies quickly waits no longer than this for others, however many there are and however busy it is. */
+const maxShareMs = 100
+
+export class ApplyShare {
+  /** One per process: blocks of all replicas share its one thread. */
+  static readonly #shares = new WeakMap<Clock, ApplyShare>()
+  /** Until when each block rests that has something to apply, or had a moment ago. */
+  readonly #active = new Map<object, number>()
+
+  static of(clock: Clock): ApplyShare {
+    const share = ApplyShare.#shares.get(clock) ?? new ApplyShare()
+    ApplyShare.#shares.set(clock, share)
+    return share
+  }
+
+  /** Something has arrived for the block. */
+  waits(block: object): void {
+    this.#active.set(block, Number.POSITIVE_INFINITY)
+  }
+
+  /** The block has applied what there was. Answers until when it collects. */
+  rest(block: object, startMs: number, endMs: number): number {
+    this.#active.delete(block)
+    let blocks = 1
+    for (const [other, untilMs] of this.#active) {
+      if (untilMs <= endMs) this.#active.delete(other)
+      else blocks++
+    }
+    const tookMs = endMs - startMs
+    const untilMs = endMs + Math.max(tookMs, Math.min(maxShareMs, tookMs * (2 * blocks - 1)))
+    this.#active.set(block, untilMs)
+    return untilMs
+  }
+
+  leave(block: object): void {
+    this.#active.delete(block)
+  }
+}
