@@ -33,6 +33,7 @@ import type {
 import { Authors } from './authors.ts'
 import { BlockIndex } from './block-index.ts'
 import { Committer } from './committer.ts'
+import { FanOut } from './fan-out.ts'
 import { Ingest, type Submission, suspendedError } from './ingest.ts'
 import { Ledgers } from './ledger.ts'
 import { LogReader } from './log-reader.ts'
@@ -84,7 +85,8 @@ export class ChangeLog {
     index.load(state.rows, state.quarantined)
     const quarantine = new Quarantine(state.quarantined, state.suspensions)
     const ring = new Ring(state.lastSeq, init.ringBytes ?? 16 * 1024 * 1024)
-    const committer = new Committer({ storage, index, ring, quarantine }, state.lastSeq)
+    const fanOut = new FanOut({ ring, clock, position: state.lastSeq })
+    const committer = new Committer({ storage, index, fanOut, quarantine }, state.lastSeq)
     const ledgers = new Ledgers(storage, () => committer.barrier())
     this.index = index
     this.quarantine = quarantine
@@ -94,7 +96,7 @@ export class ChangeLog {
     const { history } = init
     this.#ingest = new Ingest({ self, index, ledgers, committer, clock, quarantine, history })
     const reader = new LogReader(storage, new Authors(self, () => init.peers()))
-    this.watcherComponents = { self, index, quarantine, ring, reader, committer, epochs: state.epochs, clock }
+    this.watcherComponents = { self, index, quarantine, ring, reader, committer, fanOut, epochs: state.epochs, clock }
   }
 
   /** The log may be read up to here. */

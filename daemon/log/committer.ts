@@ -5,8 +5,9 @@
 import { MooringError } from '../../protocol/errors.ts'
 import type { AppendOutcome, LogEntry, QuarantineEntry, ReleaseEntry, Seq, Storage } from '../storage/storage.ts'
 import type { BlockIndex } from './block-index.ts'
+import type { FanOut } from './fan-out.ts'
 import type { Quarantine } from './quarantine.ts'
-import { type AuthoredTip, groupBounds, LogGroup, type LogItem, type Ring } from './ring.ts'
+import { type AuthoredTip, groupBounds, LogGroup, type LogItem } from './ring.ts'
 
 interface Submission {
   readonly entries: readonly LogEntry[]
@@ -20,7 +21,7 @@ const maxBatchEntries = 2_000
 export interface CommitterComponents {
   readonly storage: Storage
   readonly index: BlockIndex
-  readonly ring: Ring
+  readonly fanOut: FanOut
   readonly quarantine: Quarantine
 }
 
@@ -110,7 +111,7 @@ export class Committer {
   }
 
   #publish(entries: readonly LogEntry[], outcomes: readonly AppendOutcome[]): void {
-    const { index, ring } = this.#components
+    const { fanOut, index } = this.#components
     const groups: LogGroup[] = []
     let items: LogItem[] = []
     let tips = new Map<string, AuthoredTip>()
@@ -155,9 +156,9 @@ export class Committer {
       index.changed(entry.block, { ...entry, seq: outcome.seq })
     }
     close()
-    for (const group of groups) ring.push(group)
     // These rows are in no group: whoever is behind them reads them from disk, with their authors' signatures.
-    if (entries.some(({ kind }) => kind === 'release' || kind === 'replace')) ring.clear(this.#published)
+    if (entries.some(({ kind }) => kind === 'release' || kind === 'replace')) fanOut.restart(this.#published)
+    else fanOut.add(groups, this.#published)
     for (const listener of this.#listeners) listener(groups)
   }
 

@@ -56,6 +56,16 @@ export class LogGroup {
     return new LogGroup(this.block, this.origin, items, tips)
   }
 
+  /** This and the next group of the log as one; undefined when they are not of one block and origin, or too large. */
+  joined(next: LogGroup): LogGroup | undefined {
+    const { peer, replica } = this.origin
+    const isSame = next.block === this.block && next.origin.peer === peer && next.origin.replica === replica
+    if (!isSame || this.bytes + next.bytes > groupBounds.maxBytes) return undefined
+    if (this.items.length + next.items.length > groupBounds.maxChanges) return undefined
+    const tips = new Map([...this.tips, ...next.tips].map((tip) => [tip.actor, tip]))
+    return new LogGroup(this.block, this.origin, [...this.items, ...next.items], [...tips.values()])
+  }
+
   get firstSeq(): Seq {
     return this.items[0]?.seq ?? 0
   }

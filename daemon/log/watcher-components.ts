@@ -4,6 +4,7 @@ import type { Clock } from '../../protocol/index.ts'
 import type { Epoch } from '../storage/storage.ts'
 import type { BlockIndex } from './block-index.ts'
 import type { Committer } from './committer.ts'
+import type { FanOut } from './fan-out.ts'
 import type { LogReader } from './log-reader.ts'
 import type { Quarantine } from './quarantine.ts'
 import type { Ring } from './ring.ts'
@@ -15,6 +16,7 @@ export interface WatcherComponents {
   readonly ring: Ring
   readonly reader: LogReader
   readonly committer: Committer
+  readonly fanOut: FanOut
   readonly epochs: readonly Epoch[]
   readonly clock: Clock
 }

@@ -74,13 +74,13 @@ export class Watcher {
 
   /** Runs until the signal; throws what reading the log throws. */
   async run(): Promise<void> {
-    const stop = this.#components.committer.onPublish(() => this.wake())
+    const stop = this.#components.fanOut.onMore(() => this.wake())
     try {
       while (!this.#init.signal.aborted) {
         const job = this.#jobs.shift()
         if (job !== undefined) await job()
         else if (this.#isOpen && this.#watches.isDue) await this.#look()
-        else if (this.#isOpen && this.#position < this.#components.committer.published) await this.#advance()
+        else if (this.#isOpen && this.#position < this.#components.fanOut.position) await this.#advance()
         else await this.#rest()
       }
     } finally {
@@ -171,6 +171,7 @@ export class Watcher {
       this.#init.apply(this.#init.session.resync())
       return
     }
+    // What is committed and not yet told of is read from disk: the index, which says what there is, has it as well.
     this.#position = committer.published
     this.#isOpen = true
     this.#watches.setDue()
@@ -233,10 +234,10 @@ export class Watcher {
 
   /** One page of the log, from the ring or from disk. */
   async #advance(): Promise<void> {
-    const { committer, index, reader, ring } = this.#components
+    const { fanOut, index, reader, ring } = this.#components
     const present = ring.after(this.#position)
-    if (present !== undefined) return this.#pass(present, committer.published)
-    const { groups, next } = await reader.page(this.#position, committer.published)
+    if (present !== undefined) return this.#pass(present, fanOut.position)
+    const { groups, next } = await reader.page(this.#position, fanOut.position)
     // Looked at after the page was read: what was folded away by then is not in it.
     for (const block of [...index.foldedAfter(this.#position)]) {
       const isBehind = (this.#ahead.get(block) ?? 0) < (index.byId(block)?.horizonSeq ?? 0)

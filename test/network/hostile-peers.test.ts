@@ -350,7 +350,8 @@ describe('what waits in memory', () => {
     await raw.begin(notes)
     raw.submit([insert(textDoc(actorOf(mallory)), 0, 'a').bytes])
     await raw.settled(1)
-    const { ring } = world.log.watcherComponents
+    const { fanOut, ring } = world.log.watcherComponents
+    await vi.waitFor(() => expect(fanOut.position).toBe(world.log.published))
     const [group] = ring.after(world.log.published - 1) ?? []
     const [item] = group?.items ?? []
     expect(item?.bytes.buffer.byteLength).toBe(item?.bytes.byteLength)
