@@ -46,6 +46,11 @@ export const limitTable = {
   maxLobbyConnections: { value: 16, unit: 'count', reason: 'unapproved connections before their hello' },
   maxParkedRequests: { value: 64, unit: 'count', reason: 'unapproved connections that wait for the operator' },
   maxParkedPerAddress: { value: 8, unit: 'count', reason: 'one machine cannot take the whole lobby' },
+  arrivalRetryMs: {
+    value: 500,
+    unit: 'ms',
+    reason: 'when a plugin may try again that made room before its hello: the others say theirs at once',
+  },
   lobbyRetryMs: { value: 30_000, unit: 'ms', reason: 'when an evicted plugin may try again' },
   deniedRetryMs: { value: 60_000, unit: 'ms', reason: 'a denied key may ask again after a minute, not in a loop' },
   maxLiveReplicas: { value: 8, unit: 'count', reason: 'live sessions of one key' },

@@ -18,6 +18,8 @@ export interface LobbyLimits {
 export interface Eviction {
   readonly connection: string
   readonly code: ErrorCode
+  /** When there may be room for it again. */
+  readonly retryAfterMs?: number
 }
 
 interface Guest {
@@ -27,8 +29,10 @@ interface Guest {
 
 export class Lobby {
   readonly #limits: LobbyLimits
-  // Both in order of arrival: the first entry is the oldest.
+  // All in order of arrival: the first entry is the oldest.
   readonly #arriving = new Map<string, Guest>()
+  /** Those whose hello is being answered: they take no room, since the queue of hellos is bounded by itself. */
+  readonly #heard = new Map<string, Guest>()
   readonly #parked = new Map<string, Guest>()
 
   constructor(overrides: Partial<LobbyLimits> = {}) {
@@ -54,12 +58,22 @@ export class Lobby {
     return evicted
   }
 
+  /** It said hello, and gives its room to the next one at once. Nothing happens for one that is not in the lobby. */
+  hear(connection: string): void {
+    const guest = this.#arriving.get(connection)
+    if (guest === undefined) return
+    this.#arriving.delete(connection)
+    this.#heard.set(connection, guest)
+  }
+
   /** Its hello became a request that waits for the operator. Nothing happens for one that is not in the lobby. */
   park(connection: string): Eviction[] {
-    const guest = this.#arriving.get(connection)
+    const guest = this.#arriving.get(connection) ?? this.#heard.get(connection)
     if (guest === undefined) return []
-    this.#arriving.delete(connection)
-    const evicted = this.#parked.size >= this.#limits.maxParked ? this.#evictOldest(this.#parked) : []
+    this.leave(connection)
+    // Counted anew: nobody's neighbours are counted while their hellos are answered.
+    const evicted = this.#evictNeighbours(guest.group)
+    if (this.#parked.size >= this.#limits.maxParked) evicted.push(...this.#evictOldest(this.#parked))
     this.#parked.set(connection, guest)
     return evicted
   }
@@ -67,12 +81,13 @@ export class Lobby {
   /** It was welcomed, or its connection ended. */
   leave(connection: string): void {
     this.#arriving.delete(connection)
+    this.#heard.delete(connection)
     this.#parked.delete(connection)
   }
 
   #evictKey(peer: string): Eviction[] {
     const evicted: Eviction[] = []
-    for (const pool of [this.#arriving, this.#parked]) {
+    for (const pool of [this.#arriving, this.#heard, this.#parked]) {
       for (const [connection, guest] of pool) {
         if (guest.peer !== peer) continue
         pool.delete(connection)
@@ -86,17 +101,20 @@ export class Lobby {
     // Those that wait for the operator have waited longer than any that has not even said hello.
     const neighbours = [...this.#parked, ...this.#arriving].filter(([, guest]) => guest.group === group)
     return neighbours.slice(0, Math.max(0, neighbours.length + 1 - this.#limits.maxPerAddress)).map(([connection]) => {
-      this.leave(connection)
-      return { connection, code: 'lobby-full' }
+      return this.#evict(connection)
     })
   }
 
   #evictOldest(pool: Map<string, Guest>): Eviction[] {
-    for (const connection of pool.keys()) {
-      pool.delete(connection)
-      return [{ connection, code: 'lobby-full' }]
-    }
+    for (const connection of pool.keys()) return [this.#evict(connection)]
     return []
+  }
+
+  /** Who has not said hello yet makes room for a moment only: the others are gone as soon as they have said theirs. */
+  #evict(connection: string): Eviction {
+    const retryAfterMs = this.#parked.has(connection) ? limits.lobbyRetryMs : limits.arrivalRetryMs
+    this.leave(connection)
+    return { connection, code: 'lobby-full', retryAfterMs }
   }
 }
 

@@ -110,6 +110,11 @@ export class Links {
     return link
   }
 
+  /** A link said hello: it gives its room among those that have not to the next one. */
+  hear(link: Link): void {
+    this.#lobby.hear(link.id)
+  }
+
   /** The hello of a link became a request that waits for the operator. */
   park(link: Link): void {
     if (link.state !== 'lobby') return
@@ -216,8 +221,8 @@ export class Links {
   }
 
   #evict(evictions: readonly Eviction[]): void {
-    for (const { connection, code } of evictions) {
-      const retry = code === 'lobby-full' ? { retryAfterMs: limits.lobbyRetryMs } : {}
+    for (const { connection, code, retryAfterMs } of evictions) {
+      const retry = retryAfterMs === undefined ? {} : { retryAfterMs }
       void this.#links.get(connection)?.endAfterFlush(new MooringError(code, retry))
     }
   }

@@ -17,6 +17,7 @@ export function sessionHandlers(components: HostComponents): SessionHandlers {
         throw new MooringError('version-mismatch', { detail: `this daemon speaks ${hostVersion}` })
       }
       if (link.state !== 'lobby') throw new MooringError('wrong-state', { detail: 'hello comes once' })
+      links.hear(link)
       const { manifest, replica, instance, invite } = input
       const { peer, from } = link
       // Listening begins before the question: a decision made in between must not be missed.

@@ -109,7 +109,7 @@ describe('the lobby', () => {
     const { links, open } = world({ lobby: { maxConnections: 1 } })
     const first = open(bob)
     const second = open(`12D3KooW${'C'.repeat(44)}` as PeerId)
-    expect(first.link.reason).toMatchObject({ code: 'lobby-full', retryAfterMs: limits.lobbyRetryMs })
+    expect(first.link.reason).toMatchObject({ code: 'lobby-full', retryAfterMs: limits.arrivalRetryMs })
     await vi.waitFor(() => expect(first.abort).toHaveBeenCalledOnce(), { timeout: 10_000 })
     expect(second.link.state).toBe('lobby')
     expect(links.lobbySize).toEqual({ arriving: 1, parked: 0 })
