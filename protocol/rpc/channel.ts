@@ -13,7 +13,7 @@ import type { ByteStream, ByteStreamEvents } from './stream.ts'
 /** What an unread frame takes in memory beside its bytes: two million frames of one byte are not two megabytes. */
 const frameOverheadBytes = 128
 /** Time that one stream's frames are worked on without a pause, in which nothing else of the process runs. */
-const turnMs = 10
+const turnMs = 4
 
 export interface ChannelInit {
   readonly clock: Clock
