@@ -40,7 +40,6 @@ type SendTip = Frame<ListenerFrame, 'delta'>['tips'][number]
 const maxSnapshotTips = 512
 /** Heads of one introduction, which must fit a frame however many edits stand side by side; the rest is not told. */
 const maxHeadsTold = 1_000
-
 /** What the daemon holds of the actors that a replica named, in one introduction; the rest is sent again and known. */
 const maxHeldTold = 1_500
 /** Creates of one stream, and so the handles that are kept for it. */
@@ -171,9 +170,8 @@ export class ListenerSession {
   chunk(block: number, bytes: Uint8Array, tips?: readonly SendTip[]): ListenerEffect[] {
     return this.#run(() => {
       this.#sendCredit -= bytes.byteLength
-      const last = tips !== undefined
       const told = tips?.slice(0, maxSnapshotTips) ?? []
-      this.#send({ t: 'chunk', handle: this.#mustHandle(block), bytes, last, tips: told })
+      this.#send({ t: 'chunk', handle: this.#mustHandle(block), bytes, last: tips !== undefined, tips: told })
     })
   }
 
