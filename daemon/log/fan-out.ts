@@ -6,7 +6,7 @@
  */
 import type { Clock } from '../../protocol/index.ts'
 import type { Seq } from '../storage/storage.ts'
-import type { LogGroup, Ring } from './ring.ts'
+import { joinGroups, type LogGroup, type Ring } from './ring.ts'
 
 export interface FanOutInit {
   readonly ring: Ring
@@ -47,11 +47,7 @@ export class FanOut {
 
   /** Hands over what a commit brought, up to a position. */
   add(groups: readonly LogGroup[], committed: Seq): void {
-    for (const group of groups) {
-      const joined = this.#groups.at(-1)?.joined(group)
-      if (joined === undefined) this.#groups.push(group)
-      else this.#groups[this.#groups.length - 1] = joined
-    }
+    this.#groups.push(...groups)
     this.#committed = committed
     if (this.#isTelling || this.#cancel !== undefined) return
     const waitMs = this.#mayTellAtMs - this.#init.clock.monotonicMs()
@@ -80,7 +76,7 @@ export class FanOut {
   #tell(): void {
     const { clock, ring } = this.#init
     const startMs = clock.monotonicMs()
-    for (const group of this.#groups) ring.push(group)
+    for (const group of joinGroups(this.#groups)) ring.push(group)
     this.#groups = []
     this.#position = this.#committed
     this.#isTelling = true

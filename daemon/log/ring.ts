@@ -30,6 +30,8 @@ export class LogGroup {
   readonly tips: readonly AuthoredTip[]
   readonly bytes: number
   readonly #runs = new Map<RunEncoding, Uint8Array>()
+  /** What was last made of this and those that follow it, up to one of them. */
+  #joint: { readonly last: LogGroup; readonly whole: LogGroup } | undefined
 
   constructor(block: BlockId, origin: Origin, items: readonly LogItem[], tips: readonly AuthoredTip[]) {
     this.block = block
@@ -56,14 +58,21 @@ export class LogGroup {
     return new LogGroup(this.block, this.origin, items, tips)
   }
 
-  /** This and the next group of the log as one; undefined when they are not of one block and origin, or too large. */
-  joined(next: LogGroup): LogGroup | undefined {
-    const { peer, replica } = this.origin
-    const isSame = next.block === this.block && next.origin.peer === peer && next.origin.replica === replica
-    if (!isSame || this.bytes + next.bytes > groupBounds.maxBytes) return undefined
-    if (this.items.length + next.items.length > groupBounds.maxChanges) return undefined
-    const tips = new Map([...this.tips, ...next.tips].map((tip) => [tip.actor, tip]))
-    return new LogGroup(this.block, this.origin, [...this.items, ...next.items], [...tips.values()])
+  /** This and groups that follow it in the log as one. Kept, because many readers that are behind ask for the same. */
+  with(next: readonly LogGroup[]): LogGroup {
+    const last = next.at(-1)
+    if (last === undefined) return this
+    if (this.#joint?.last !== last) {
+      const all = [this, ...next]
+      const tips = new Map(all.flatMap((group) => group.tips.map((tip) => [tip.actor, tip])))
+      const items = all.flatMap((group) => group.items)
+      this.#joint = { last, whole: new LogGroup(this.block, this.origin, items, [...tips.values()]) }
+    }
+    return this.#joint.whole
+  }
+
+  isLike({ block, origin }: LogGroup): boolean {
+    return block === this.block && origin.peer === this.origin.peer && origin.replica === this.origin.replica
   }
 
   get firstSeq(): Seq {
@@ -97,6 +106,32 @@ export class LogGroup {
 
 /** Bounds of one group: it must fit a frame with its envelope and tips. */
 export const groupBounds = { maxBytes: 128 * 1024, maxChanges: 256 } as const
+
+/**
+ * Groups in log order with those that follow each other made one, as far as the bounds go: small ones each cost a
+ * signature and a frame, and pack worse.
+ */
+export function* joinGroups(groups: Iterable<LogGroup>): Generator<LogGroup, void, undefined> {
+  let first: LogGroup | undefined
+  let next: LogGroup[] = []
+  let bytes = 0
+  let changes = 0
+  for (const group of groups) {
+    bytes += group.bytes
+    changes += group.items.length
+    const fits = bytes <= groupBounds.maxBytes && changes <= groupBounds.maxChanges
+    if (first?.isLike(group) && fits) {
+      next.push(group)
+      continue
+    }
+    if (first !== undefined) yield first.with(next)
+    first = group
+    next = []
+    bytes = group.bytes
+    changes = group.items.length
+  }
+  if (first !== undefined) yield first.with(next)
+}
 
 /** What a group takes in memory: its bytes, once more when encoded, and its objects, which outweigh short changes. */
 const costOf = ({ bytes, items, tips }: LogGroup): number => 512 + 2 * bytes + 256 * items.length + 512 * tips.length

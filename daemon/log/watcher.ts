@@ -14,7 +14,7 @@ import { BlockSender } from './block-sender.ts'
 import { decodeCursor, isValidCursor } from './cursor.ts'
 import { CursorIssuer } from './cursor-issuer.ts'
 import { type Clock, HaveList, type HeldBlock, Possession } from './possession.ts'
-import type { LogGroup } from './ring.ts'
+import { joinGroups, type LogGroup } from './ring.ts'
 import { WatchList } from './watch-list.ts'
 import type { WatcherComponents } from './watcher-components.ts'
 
@@ -247,7 +247,7 @@ export class Watcher {
   }
 
   async #pass(groups: readonly LogGroup[], until: Seq): Promise<void> {
-    for (const group of groups) {
+    for (const group of joinGroups(groups)) {
       await this.#passEvents(group.firstSeq)
       await this.#sendGroup(group)
       // A group that was read from disk may span the events of other blocks.
