@@ -55,6 +55,14 @@ export class FanOut {
     else this.#wait(waitMs)
   }
 
+  /** Tells at once: who begins to read now must find the log where the index of blocks says that it is. */
+  flush(): Seq {
+    this.#cancel?.()
+    this.#cancel = undefined
+    if (this.#committed > this.#position) this.#tell()
+    return this.#position
+  }
+
   /** Rows have moved: what is in memory is no longer all that there is, and everyone reads from disk for once. */
   restart(committed: Seq): void {
     this.#cancel?.()

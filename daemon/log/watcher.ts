@@ -113,7 +113,7 @@ export class Watcher {
     have.add(entries)
     if (!isLast) return
     this.#enqueue(async () => {
-      this.#position = this.#components.committer.published
+      this.#position = this.#components.fanOut.flush()
       this.#isOpen = true
       await this.#reconcile(have.blocks)
     })
@@ -161,9 +161,9 @@ export class Watcher {
   }
 
   async #begin(frame: OpenFrame, { view, rows }: { view: string; rows: Iterable<BlockRow> }): Promise<void> {
-    const { committer, epochs } = this.#components
+    const published = this.#components.fanOut.flush()
     const cursor = frame.cursor === undefined ? undefined : decodeCursor(frame.cursor)
-    if (cursor !== undefined && isValidCursor(cursor, view, epochs, committer.published)) {
+    if (cursor !== undefined && isValidCursor(cursor, view, this.#components.epochs, published)) {
       await this.#resume(cursor.seq, rows)
       return
     }
@@ -171,21 +171,20 @@ export class Watcher {
       this.#init.apply(this.#init.session.resync())
       return
     }
-    // What is committed and not yet told of is read from disk: the index, which says what there is, has it as well.
-    this.#position = committer.published
+    this.#position = published
     this.#isOpen = true
     this.#watches.setDue()
     await this.#look()
   }
 
   async #resume(position: Seq, rows: Iterable<BlockRow>): Promise<void> {
-    const { committer, index } = this.#components
+    const { fanOut, index } = this.#components
     this.#position = position
     this.#isOpen = true
     // The cursor speaks of what could be read when it was checked: what becomes readable during the waits is sent whole.
     const matches = this.#watches.matcher()
     // What was deleted meanwhile is followed up to its deletion, so that the replica is told of it.
-    for (const { kind, block } of index.events(position, committer.published)) {
+    for (const { kind, block } of index.events(position, fanOut.position)) {
       const row = kind === 'deleted' ? index.byId(block) : undefined
       if (row !== undefined && row.createdSeq <= position && matches(row.address)) this.#following.add(block)
     }

@@ -134,7 +134,7 @@ export class Block<Name extends SchemaName = SchemaName> {
       this.#waitingBytes += change.bytes.byteLength
     }
     if (this.#cancelApply !== undefined) return
-    ApplyShare.of(this.#init.clock).waits(this)
+    if (this.#document.isMade) ApplyShare.of(this.#init.clock).waits(this)
     const waitMs = Math.max(0, this.#applyAgainAtMs - this.#init.clock.monotonicMs())
     this.#cancelApply = this.#init.clock.after(waitMs, () => this.#applyLater())
   }

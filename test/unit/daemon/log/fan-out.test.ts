@@ -101,6 +101,21 @@ describe('telling that takes time', () => {
     expect(told).toEqual([1, 2])
   })
 
+  it('is not put off for who begins to read', async () => {
+    tellingTakesMs = 8
+    fanOut.add([group(alice, 1)], 1)
+    expect(fanOut.flush()).toBe(1)
+    fanOut.add([group(alice, 2)], 2)
+    expect(fanOut.flush()).toBe(2)
+    await settled()
+    fanOut.add([group(alice, 3)], 3)
+    expect(fanOut.flush()).toBe(3)
+    expect(told).toEqual([1, 2, 3])
+    expect(groups()).toEqual([[1], [2], [3]])
+    await clock.advance(100)
+    expect(told).toEqual([1, 2, 3])
+  })
+
   it('is not put off when rows have moved: everyone reads from disk', async () => {
     tellingTakesMs = 8
     fanOut.add([group(alice, 1)], 1)

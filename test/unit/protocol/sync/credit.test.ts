@@ -74,6 +74,10 @@ describe('the credit of the daemon', () => {
     for (let sent = run.byteLength; sent <= limits.creditBytes; sent += run.byteLength) session.receive(delta)
     const ignored = expect.objectContaining({ code: 'quota-exceeded' })
     expect(() => session.receive(delta)).toThrow(ignored)
+    // It comes back in quarters of the window.
+    session.consumed(run.byteLength)
+    session.consumed(run.byteLength)
+    expect(() => session.receive(delta)).toThrow(ignored)
     session.consumed(run.byteLength)
     expect(() => session.receive(delta)).not.toThrow()
   })
