@@ -51,11 +51,12 @@ export function renderTable({ results, subjects, describe }: TableInit): string 
     const [first = '', ...others] = subjects.filter((name) => own.some(({ subject }) => subject === name))
     const find = (metric: string, subject: string): number | null | undefined =>
       own.flatMap(({ rows }) => rows).find((row) => row.metric === metric && row.subject === subject)?.value
-    const header = ['', first, ...others, ...others.map((name) => `÷ ${name}`)]
+    const header = ['', first, 'target', ...others, ...others.map((name) => `÷ ${name}`)]
     const lines = workload.metrics.map((metric) => {
       const valueIn = (subject: string): number | null | undefined => find(metric.name, subject)
       const ratios = others.map((other) => ratioOf(valueIn(first), valueIn(other)))
-      return [labelOf(metric), ...[first, ...others].map((subject) => format(valueIn(subject))), ...ratios]
+      const values = others.map((other) => format(valueIn(other)))
+      return [labelOf(metric), format(valueIn(first)), metric.target ?? '', ...values, ...ratios]
     })
     const reasons = own.filter(({ why }) => why !== undefined).map(({ subject, why }) => `  ${subject}: ${why}`)
     blocks.push([`${workload.name}: ${describe(workload)}`, ...align([header, ...lines]), ...reasons].join('\n'))

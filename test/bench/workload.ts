@@ -5,6 +5,8 @@ import type { World } from './world.ts'
 export interface Metric {
   readonly name: string
   readonly unit: string
+  /** What Mooring is to reach, for people: the rest depends on the machine. */
+  readonly target?: string
 }
 
 /** By metric. One that is absent could not be measured on this machine. */

@@ -10,7 +10,7 @@ export const crash: Workload = {
   name: 'crash',
   what: ({ crashEdits }) =>
     `SIGKILL the server the instant B saw the ${crashEdits}th edit of A (100/s): edits that B had seen and a new client does not find; the worst of all runs`,
-  metrics: [{ name: 'lost', unit: 'edits' }],
+  metrics: [{ name: 'lost', unit: 'edits', target: '0' }],
   repeats: ({ crashRepeats }) => crashRepeats,
   worstCounts: true,
   async run(world, { crashEdits }) {

@@ -11,8 +11,8 @@ export const idle: Workload = {
     `${idleClients} clients in ${processes} processes, connected, each with a block of its own, for ${idleMs / 1_000} s`,
   metrics: [
     { name: 'server_rss_mb', unit: 'MB' },
-    { name: 'server_rss_mb_per_client', unit: 'MB' },
-    { name: 'cpu_pct', unit: '%' },
+    { name: 'server_rss_mb_per_client', unit: 'MB', target: '≤ 0.5' },
+    { name: 'cpu_pct', unit: '%', target: '≤ 5' },
   ],
   async run(world, { idleClients, idleMs }) {
     const { pid } = (await world.startServer()).process

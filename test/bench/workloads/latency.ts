@@ -11,7 +11,12 @@ export const latency: Workload = {
   name: 'latency',
   what: ({ latencyPaced, latencyMax }) =>
     `1,000-character block, ${latencyPaced} edits at 10/s, then ${latencyMax} as fast as it goes (_max)`,
-  metrics: ['p50_ms', 'p99_ms', 'p50_ms_max', 'p99_ms_max'].map((name) => ({ name, unit: 'ms' })),
+  metrics: [
+    { name: 'p50_ms', unit: 'ms', target: '≤ 3.5' },
+    { name: 'p99_ms', unit: 'ms', target: '≤ 12' },
+    { name: 'p50_ms_max', unit: 'ms' },
+    { name: 'p99_ms_max', unit: 'ms' },
+  ],
   async run(world, { latencyPaced, latencyMax }) {
     await world.startServer()
     const [writer, reader] = await Promise.all([world.connectClient(), world.connectClient()])

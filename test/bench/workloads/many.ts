@@ -9,8 +9,8 @@ export const many: Workload = {
   name: 'many',
   what: ({ manyBlocks }) => `one new client reads ${manyBlocks} blocks of ${chars} characters`,
   metrics: [
-    { name: 'seconds', unit: 's' },
-    { name: 'server_rss_mb', unit: 'MB' },
+    { name: 'seconds', unit: 's', target: '≤ 1.5 × automerge-alone' },
+    { name: 'server_rss_mb', unit: 'MB', target: '≤ 150' },
   ],
   async run(world, { manyBlocks }) {
     const server = await world.startServer()

@@ -10,8 +10,8 @@ export const reconnect: Workload = {
   what: ({ reconnectEdits }) =>
     `A makes ${reconnectEdits} edits offline, B as many online; from A being told to connect until both have all; bytes of A's link`,
   metrics: [
-    { name: 'ms', unit: 'ms' },
-    { name: 'bytes', unit: 'bytes' },
+    { name: 'ms', unit: 'ms', target: '≤ 70' },
+    { name: 'bytes', unit: 'bytes', target: '≤ 20,000' },
   ],
   async run(world, { reconnectEdits: edits }) {
     await world.startServer()

@@ -8,12 +8,12 @@ const replay = (perChange: number, edits: (sizes: Sizes) => number): Workload =>
   name: `replay-${perChange}`,
   what: (sizes) => `${edits(sizes)} edits of the recorded session, ${perChange} per change, to a second client`,
   metrics: [
-    { name: 'converge_s', unit: 's' },
+    { name: 'converge_s', unit: 's', target: '≤ 1.3 × the writer_s of automerge-alone' },
     { name: 'writer_s', unit: 's' },
-    { name: 'server_rss_mb', unit: 'MB' },
+    { name: 'server_rss_mb', unit: 'MB', target: '≤ 420' },
     { name: 'wire_bytes', unit: 'bytes' },
-    { name: 'wire_bytes_up', unit: 'bytes' },
-    { name: 'wire_bytes_down', unit: 'bytes' },
+    { name: 'wire_bytes_up', unit: 'bytes', target: '≤ 12 an edit' },
+    { name: 'wire_bytes_down', unit: 'bytes', target: '≤ 12 an edit' },
     { name: 'disk_bytes', unit: 'bytes' },
   ],
   async run(world, sizes) {
