@@ -292,9 +292,8 @@ export class ListenerSession {
   }
 
   #newHandle(): number {
-    const handle = this.#nextHandle
     this.#nextHandle += 2
-    return handle
+    return this.#nextHandle - 2
   }
 
   #mustHandle(block: number): number {
