@@ -11,11 +11,16 @@ const maxShareMs = 100
 export class ApplyShare {
   /** One per process: blocks of all replicas share its one thread. */
   static readonly #shares = new WeakMap<Clock, ApplyShare>()
+  readonly #clock: Clock
   /** Until when each block rests that has something to apply, or had a moment ago. */
   readonly #active = new Map<object, number>()
 
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
   static of(clock: Clock): ApplyShare {
-    const share = ApplyShare.#shares.get(clock) ?? new ApplyShare()
+    const share = ApplyShare.#shares.get(clock) ?? new ApplyShare(clock)
     ApplyShare.#shares.set(clock, share)
     return share
   }
@@ -25,8 +30,9 @@ export class ApplyShare {
     this.#active.set(block, Number.POSITIVE_INFINITY)
   }
 
-  /** The block has applied what there was. Answers until when it collects. */
-  rest(block: object, startMs: number, endMs: number): number {
+  /** The block has applied what there was, until now. Answers until when it collects. */
+  rest(block: object, startMs: number): number {
+    const endMs = this.#clock.monotonicMs()
     this.#active.delete(block)
     let blocks = 1
     for (const [other, untilMs] of this.#active) {

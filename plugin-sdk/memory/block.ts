@@ -147,8 +147,7 @@ export class Block<Name extends SchemaName = SchemaName> {
     if (batch.length === 0 && this.#document.isMade) return
     const startMs = this.#init.clock.monotonicMs()
     this.#apply(batch)
-    const endMs = this.#init.clock.monotonicMs()
-    this.#applyAgainAtMs = ApplyShare.of(this.#init.clock).rest(this, startMs, endMs)
+    this.#applyAgainAtMs = ApplyShare.of(this.#init.clock).rest(this, startMs)
     this.#waitingBytes = 0
     if (batch.length > 0) this.#init.onRemote()
   }
@@ -265,13 +264,12 @@ export class Block<Name extends SchemaName = SchemaName> {
   /** While nobody has looked at the block there is nothing to apply to; whoever listens is told that there is more. */
   #applyLater(): void {
     const isMuch = this.#document.waiting + this.#arrived.length > maxWaitingChanges
-    if (this.#document.isMade || isMuch || this.#waitingBytes > maxWaitingBytes) {
-      this.applyNow()
-      return
+    if (this.#document.isMade || isMuch || this.#waitingBytes > maxWaitingBytes) this.applyNow()
+    else {
+      this.#cancelApply = undefined
+      this.#document.add(this.#takeArrived())
+      this.#init.onRemote()
     }
-    this.#cancelApply = undefined
-    this.#document.add(this.#takeArrived())
-    this.#init.onRemote()
   }
 
   #takeArrived(): KnownChange[] {
