@@ -3,6 +3,7 @@
  * each is an honest one that types a letter behind the last. Keeps: what is made is what the engine would have made.
  */
 import { createHash, randomBytes } from 'node:crypto'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import * as A from '@automerge/automerge'
 import {
   type BlockAddress,
@@ -72,10 +73,13 @@ export class Author {
     A.free(doc)
   }
 
-  /** The next frames, of so many changes each. */
-  frames(changes: number, perFrame: number): ReadyFrame[] {
+  /** The next frames, of so many changes each. Lets the process say meanwhile that it is alive. */
+  async frames(changes: number, perFrame: number): Promise<ReadyFrame[]> {
     const frames: ReadyFrame[] = []
-    for (let left = changes; left > 0; left -= perFrame) frames.push(this.#frame(Math.min(left, perFrame)))
+    for (let left = changes; left > 0; left -= perFrame) {
+      frames.push(this.#frame(Math.min(left, perFrame)))
+      await nextTurn()
+    }
     return frames
   }
 

@@ -25,7 +25,7 @@ const commands: ClientCommands = {
     }
   },
   async build({ changes, perFrame }) {
-    ready = mustWrite().author.frames(changes, perFrame)
+    ready = await mustWrite().author.frames(changes, perFrame)
   },
   write() {
     const frames = ready
