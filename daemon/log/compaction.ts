@@ -110,6 +110,10 @@ export class Compaction {
     const snapshot = await verification.verify(block)
     const row = log.index.byId(block)
     if (snapshot === undefined || row === undefined) throw new MooringError('block-not-found')
+    // Nothing goes on the word of the document alone: the row of the block was counted by the store.
+    if (row.visibleSeq <= snapshot.seq && snapshot.changes < row.changes) {
+      throw new MooringError('view-failed', { detail: 'the document lacks changes of the block' })
+    }
     await views.store(row, snapshot, storage)
     this.#covered.set(block, snapshot.changes)
     const { lastSeq: until } = await storage.foldable(block, Math.min(snapshot.seq, verification.verifiedSeq(block)))

@@ -20,8 +20,8 @@ export async function materialise(
   { block, until, limit, isOutdated }: Wanted,
 ): Promise<Seq> {
   let { seq } = await thread.ask('hold', { block: block.id })
-  // A held document is never older than the stored snapshot, which was made of it: rows that were folded into a
-  // snapshot and removed are not missed by reading on from here.
+  // A held document that is older than the stored snapshot is outdated, so that rows that were folded into the snapshot
+  // and removed are not missed by reading on from here.
   if (seq === undefined || isOutdated) {
     const stored = await read.snapshot(block.id)
     seq = stored?.seq ?? 0

@@ -141,7 +141,7 @@ export class Views {
   /**
    * Puts a snapshot away and has what is then read back made into a document, which must have the same heads and as many
    * changes: only then may the rows go that it stands for. A job of its own, so that whoever makes the block afterwards
-   * begins with this snapshot and never misses a row that went because of it.
+   * begins with this snapshot or with what is newer, and never misses a row that went because of it.
    *
    * @throws `view-failed`, `daemon-stopping`, and what the store throws
    */
@@ -153,6 +153,9 @@ export class Views {
       const bytes = Uint8Array.from(stored.bytes)
       const { heads, changes } = snapshot
       await thread.ask('check', { block: block.id, heads, changes: changes + 1, bytes }, [bytes.buffer])
+      // Somebody may have had the block made of the snapshot before this one, since this one was made.
+      const { seq } = await thread.ask('hold', { block: block.id })
+      if (seq !== undefined && seq < snapshot.seq) this.#outdated.add(block.id)
     })
   }
 

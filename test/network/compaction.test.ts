@@ -127,6 +127,26 @@ describe('a block whose rows went', () => {
     expect(world.row(notes).horizonSeq).toBe(0)
   })
 
+  it('keeps what only its snapshot holds when it was made of an older one just before', async () => {
+    const { handle } = await folded()
+    append(handle, 'more')
+    await handle.flushed()
+    const [newest] = world.row(notes).heads
+    if (newest === undefined) throw new Error('a block has a head')
+    const store = world.views.store.bind(world.views)
+    world.views.store = async (...stored) => {
+      // Between the snapshot and its storing: others need the worker, then somebody asks what the block had.
+      for (const name of ['a', 'b', 'c', 'd']) await world.views.render(await world.block(`space:home/${name}`), 1)
+      await world.views.recall(world.row(notes), [newest])
+      await store(...stored)
+    }
+    expect((await compact()).rows).toBe(1)
+    world.views.store = store
+    await compact()
+    await world.restart()
+    expect(await world.render(notes)).toBe('0 1 2 3 4 more')
+  })
+
   it('says what would go, and lets nothing go by saying it', async () => {
     const plugin = world.sync.plugin(alice)
     plugin.connect()
