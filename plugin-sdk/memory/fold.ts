@@ -10,6 +10,13 @@ export interface FoldTask {
   readonly changes: readonly Uint8Array[]
 }
 
+/** Which rows of the store a fold began with. */
+export interface FoldedRows {
+  readonly positions: readonly number[]
+  /** How often the block had begun again. */
+  readonly resets: number
+}
+
 export interface FoldResult {
   readonly bytes: Uint8Array
   /** In the document. */

@@ -5,7 +5,7 @@
  */
 import { Worker } from 'node:worker_threads'
 import { schemaNamed } from '../../protocol/schemas/index.ts'
-import type { FoldResult, FoldTask } from './fold.ts'
+import type { FoldedRows, FoldResult, FoldTask } from './fold.ts'
 import type { Tables } from './sqlite-tables.ts'
 
 const minChanges = 1_000
@@ -64,7 +64,7 @@ export class Folder {
     }
   }
 
-  #work(block: number, task: FoldTask, state: { readonly upTo: number; readonly resets: number }): void {
+  #work(block: number, task: FoldTask, state: FoldedRows): void {
     // A thread of its own, which ends afterwards: the engine never gives memory back to a thread that goes on.
     const worker = new Worker(entry, { workerData: task, name: 'mooring fold' })
     this.#working = { block, worker }

@@ -6,6 +6,7 @@ import type Database from 'better-sqlite3'
 import { MooringError } from '../../protocol/errors.ts'
 import type { BlockAddress } from '../../protocol/ids.ts'
 import { type ChangeFacts, readChange } from '../../protocol/sync/change-structure.ts'
+import type { FoldedRows } from './fold.ts'
 import type {
   StoredAside,
   StoredContent,
@@ -115,15 +116,15 @@ export class Tables {
     const schema = this.#statements.schemaOf.get(block)?.schema
     const snapshot = this.#statements.snapshot.get(block)
     const rows = this.#statements.settled.all(block)
-    const upTo = rows.at(-1)?.position
     const isDue = rows.length >= Math.max(atLeast, snapshot?.changes ?? 0)
-    if (schema === undefined || upTo === undefined || !isDue) return undefined
+    if (schema === undefined || rows.length === 0 || !isDue) return undefined
     const resets = this.#resets.get(block) ?? 0
-    return { schema, snapshot: snapshot?.bytes, changes: rows.map(({ bytes }) => bytes), upTo, resets }
+    const positions = rows.map(({ position }) => position)
+    return { schema, snapshot: snapshot?.bytes, changes: rows.map(({ bytes }) => bytes), positions, resets }
   }
 
-  /** Replaces settled changes up to a position by a document that holds them; all is as before unless it is read back. */
-  fold(block: number, { upTo, resets }: { upTo: number; resets: number }, bytes: Uint8Array, changes: number): void {
+  /** Replaces these changes by a document that holds them; all is as before unless it is read back. */
+  fold(block: number, { positions, resets }: FoldedRows, bytes: Uint8Array, changes: number): void {
     if (resets !== (this.#resets.get(block) ?? 0)) return
     this.#db
       .transaction(() => {
@@ -132,7 +133,8 @@ export class Tables {
         if (written === undefined || Buffer.compare(written, bytes) !== 0) {
           throw new MooringError('storage-failed', { detail: 'a snapshot was read back otherwise than it was written' })
         }
-        this.#statements.dropSettled.run(block, upTo)
+        // These and no others: what lies between them may have been settled since, and is in no document.
+        for (const position of positions) this.#statements.dropChange.run(position)
       })
       .immediate()
   }
@@ -282,7 +284,7 @@ function prepare(db: Database.Database) {
     settle: db.prepare(
       'UPDATE change SET unsettled = 0 WHERE block = ? AND unsettled = 1 AND position BETWEEN ? AND ?',
     ),
-    dropSettled: db.prepare('DELETE FROM change WHERE block = ? AND unsettled = 0 AND position <= ?'),
+    dropChange: db.prepare('DELETE FROM change WHERE position = ?'),
     dropUnsettled: db.prepare('DELETE FROM change WHERE block = ? AND unsettled = 1 AND position BETWEEN ? AND ?'),
     dropChanges: db.prepare('DELETE FROM change WHERE block = ?'),
     snapshot: db.prepare<[number], { bytes: Uint8Array; changes: number }>(

@@ -193,6 +193,24 @@ describe('folding', () => {
     expect(await textOf(await open(path))).toHaveLength(12_000)
   }, 40_000)
 
+  it('keeps what is settled while it folds what was settled before', async () => {
+    const store = await open(join(tempDir(), 'x.db'))
+    const mine = edits(['mine'], 'ef'.repeat(24))
+    const many = edits(Array.from({ length: 10_000 }, () => 'x'))
+    const writes = [
+      // An edit of its own that the daemon has not answered yet, and what came from others after it.
+      store.write([block(notes, 1), changes(notes, 1, mine), changes(notes, 2, many, false)]),
+      store.write([{ kind: 'settled', address: notes, from: 1, to: 1 }]),
+    ]
+    await Promise.all(writes)
+    await vi.waitFor(async () => expect((await store.read(notes)).snapshot).toBeDefined(), { timeout: 20_000 })
+    const { changes: rows } = await store.read(notes)
+    expect(rows.map(({ position, isUnsettled }) => ({ position, isUnsettled }))).toEqual([
+      { position: 1, isUnsettled: false },
+    ])
+    expect(await textOf(store)).toContain('mine')
+  }, 40_000)
+
   it('does not bring back a generation that ended meanwhile', async () => {
     const store = await open(join(tempDir(), 'x.db'))
     const many = edits(Array.from({ length: 10_000 }, () => 'x'))
