@@ -245,7 +245,7 @@ export const errorTable = {
     local: 'The key has too many replicas.',
     remote: 'Your key has too many replicas.',
     next: 'Stop an unused process of this plugin, or revoke and approve it again.',
-    retryable: false,
+    retryable: true,
     exit: 6,
   },
   superseded: {

@@ -97,6 +97,7 @@ export class BlockSender {
    * hold of those actors ends before them: once released they are sent like anything new.
    */
   quarantined(block: BlockId, aside: readonly QuarantineRow[]): void {
+    if (!this.isIntroduced(block)) return
     for (const { hash, actor, actorSeq } of aside) {
       this.#init.own.cut(block, actor, actorSeq - 1)
       this.#init.apply(this.#init.session.quarantined(block, hash))

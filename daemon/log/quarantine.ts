@@ -39,6 +39,11 @@ export class Quarantine {
     return this.rows(block).filter((row) => row.eventSeq === eventSeq)
   }
 
+  /** Those that a replica may hold which says that it has the block up to a clock; all, when it could not be kept. */
+  heldBy(block: BlockId, clock: ReadonlyMap<string, Seq> | undefined): QuarantineRow[] {
+    return this.rows(block).filter(({ actor, actorSeq }) => clock === undefined || (clock.get(actor) ?? 0) >= actorSeq)
+  }
+
   suspension(peer: PeerId): SuspensionRow | undefined {
     return this.#suspensions.get(peer)
   }

@@ -3,7 +3,6 @@
  * its own position, from the ring at the tail or from disk behind it. Lag, resume and first sync are this one path, so
  * frames of one block keep log order and no queue grows with a slow reader.
  */
-
 import { MooringError } from '../../protocol/errors.ts'
 import type { Grant } from '../../protocol/grants.ts'
 import type { BlockAddress } from '../../protocol/ids.ts'
@@ -209,6 +208,7 @@ export class Watcher {
       const isSame = row !== undefined && row.generation === generation
       if (row !== undefined && isSame && this.#watches.matches(address)) {
         await this.#follow(row, clock)
+        this.#sender.quarantined(row.id, this.#components.quarantine.heldBy(row.id, clock))
       } else if (row === undefined || !this.#watches.matches(address)) {
         await this.#sender.turn()
         // A generation that was never here is not deleted: this daemon may be an older copy of the one that had it.

@@ -139,7 +139,11 @@ export class Links {
       throw new MooringError('replica-in-use')
     }
     if (older === undefined && live.length >= limits.maxLiveReplicas) {
-      throw new MooringError('replica-limit', { detail: `${limits.maxLiveReplicas} are connected` })
+      // Those of processes that crashed count as alive until their silence is noticed.
+      throw new MooringError('replica-limit', {
+        detail: `${limits.maxLiveReplicas} are connected`,
+        retryAfterMs: limits.beatTimeoutMs,
+      })
     }
     const session = new Session({
       ...init,

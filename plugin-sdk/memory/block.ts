@@ -5,7 +5,6 @@
  */
 import * as A from '@automerge/automerge'
 import {
-  type ActorId,
   type BlockAddress,
   type ChangeHash,
   limits,
@@ -18,8 +17,9 @@ import { actorPrefix, type ChangeFacts, makeActor, readChange } from '../../prot
 import { ApplyShare } from './apply-share.ts'
 import type { BlockInit } from './block-init.ts'
 import { withTrueCounters } from './counters.ts'
-import { type Base, BlockDocument, type KnownChange, snapshotBase } from './document.ts'
-import { beyond, hashOf, type LocalChange, localChange, unsettledOf } from './local-change.ts'
+import { type Base, BlockDocument, firstOf, type KnownChange, snapshotBase } from './document.ts'
+import { hashOf, type LocalChange, localChange } from './local-change.ts'
+import { OwnChanges } from './own-changes.ts'
 import type { StoredContent } from './store.ts'
 
 type Doc<Name extends SchemaName> = A.Doc<SchemaValues[Name]>
@@ -38,11 +38,9 @@ export class Block<Name extends SchemaName = SchemaName> {
   #waitingBytes = 0
   #cancelApply: (() => void) | undefined
   #applyAgainAtMs = 0
-  #made = 0
-  /** Made here, not settled, oldest first. */
-  #unsettled: LocalChange[] = []
-  /** Newest seq of each actor that made changes here. */
-  readonly #own = new Map<string, { seq: number; hash: ChangeHash }>()
+  readonly #own = new OwnChanges()
+  /** What the engine could not take. */
+  readonly #leftOut = new Set<string>()
   /** Whether there is more in the document than what was made here and is not settled. */
   #hasSettled = false
 
@@ -62,34 +60,24 @@ export class Block<Name extends SchemaName = SchemaName> {
     return this.#document.value
   }
 
+  /** What was made here. */
+  get own(): Pick<OwnChanges, 'made' | 'newest' | 'unsettled'> {
+    return this.#own
+  }
+
   get unsettled(): readonly LocalChange[] {
-    return this.#unsettled
-  }
-
-  /** How many changes were made here so far. */
-  get made(): number {
-    return this.#made
-  }
-
-  /** Newest change that is held of each actor of this key. */
-  get own(): { actor: ActorId; seq: number; hash: ChangeHash }[] {
-    return [...this.#own].map(([actor, last]) => ({ actor: actor as ActorId, ...last }))
+    return this.#own.unsettled
   }
 
   /** Takes note of a change that came back, when its actor was one of this replica. Whether it was. */
   regain(actor: string, seq: number, hash: ChangeHash): boolean {
-    const held = this.#own.get(actor)
-    if (held !== undefined && held.seq < seq) this.#own.set(actor, { seq, hash })
-    return held !== undefined
+    return this.#own.regain(actor, seq, hash)
   }
 
   /** Newest seq of every actor in the document. */
   clock(): { actor: string; seq: number }[] {
-    const clock = new Map<string, number>()
-    for (const { actor, seq } of A.getChangesMetaSince(this.value, [])) {
-      clock.set(actor, Math.max(clock.get(actor) ?? 0, seq))
-    }
-    return [...clock].map(([actor, seq]) => ({ actor, seq }))
+    this.applyNow()
+    return this.#document.clock()
   }
 
   /**
@@ -114,14 +102,11 @@ export class Block<Name extends SchemaName = SchemaName> {
     const bytes = next === doc ? undefined : A.getLastLocalChange(next)
     if (bytes === undefined) return undefined
     const facts = this.#readOwn(next, bytes)
-    const { actor, seq, hash } = facts
     // An edit that changed nothing makes no change: the last one is the one before.
-    if (this.#own.get(actor)?.seq === seq) return undefined
-    this.#made++
-    const position = this.#init.nextPosition?.() ?? this.#made
-    const change = localChange(bytes, facts, { number: this.#made, position })
-    this.#own.set(actor, { seq, hash })
-    this.#unsettled.push(change)
+    if (this.#own.isNewest(facts.actor, facts.seq)) return undefined
+    const number = this.#own.nextNumber()
+    const change = localChange(bytes, facts, { number, position: this.#init.nextPosition?.() ?? number })
+    this.#own.add(change)
     this.#document.changed(withTrueCounters(next, patches.flat()), change)
     return change
   }
@@ -162,7 +147,7 @@ export class Block<Name extends SchemaName = SchemaName> {
   restore(snapshot: Uint8Array): KnownChange[] | undefined {
     const base = snapshotBase(snapshot)
     const added = this.#hasSettled ? this.#restoreOver(base) : undefined
-    if (added === undefined) this.#document.restart(base, this.#unsettled)
+    if (added === undefined) this.#document.restart(base, this.unsettled)
     this.#hasSettled = true
     this.#init.onRemote()
     return added
@@ -170,7 +155,7 @@ export class Block<Name extends SchemaName = SchemaName> {
 
   #restoreOver(base: Base): KnownChange[] {
     const before = A.getHeads(this.value)
-    this.#document.restart(base, this.#document.changes(this.#firstHash))
+    this.#document.restart(base, this.#document.changes(this.#first.heads))
     const brought = A.getChangesSince(this.value, before)
     return brought.map((bytes) => ({ bytes, hash: hashOf(bytes) as ChangeHash }))
   }
@@ -178,11 +163,7 @@ export class Block<Name extends SchemaName = SchemaName> {
   /** The daemon has these: they are no longer sent. */
   settle(hashes: ReadonlySet<string>): void {
     this.#hasSettled ||= hashes.size > 0
-    // Settled in order, so almost always from the front: a filter each time would cost the whole backlog each time.
-    let front = 0
-    while (hashes.has(this.#unsettled[front]?.hash ?? '')) front++
-    this.#unsettled.splice(0, front)
-    if (front < hashes.size) this.#unsettled = this.#unsettled.filter((change) => !hashes.has(change.hash))
+    this.#own.settle(hashes)
   }
 
   /**
@@ -191,11 +172,43 @@ export class Block<Name extends SchemaName = SchemaName> {
    */
   setAside(first: LocalChange): LocalChange[] {
     this.applyNow()
-    const aside = this.#unsettled.filter((change) => change.number >= first.number)
-    this.#unsettled = this.#unsettled.filter((change) => change.number < first.number)
+    const aside = this.#own.from(first)
     const hashes = new Set<string>(aside.map((change) => change.hash))
     this.#without((hash) => hashes.has(hash))
     return aside
+  }
+
+  /**
+   * Takes changes out that the daemon set aside, with what builds on them, and what waits for them. Returns what was taken
+   * out, oldest first; undefined when nothing of it was here.
+   */
+  takeOut(hashes: ReadonlySet<string>): KnownChange[] | undefined {
+    const doc = this.value
+    const isHere = [...hashes].some((hash) => this.#leftOut.delete(hash) || A.hasHeads(doc, [hash]))
+    if (!isHere && A.getMissingDeps(doc, []).length === 0) return undefined
+    const out = this.#without((hash) => hashes.has(hash))
+    for (const { bytes } of out) this.#own.disown(readChange(bytes).actor)
+    return out
+  }
+
+  /** Everything but what is unsettled, as a document that was loaded again. */
+  saveSettled(): { readonly bytes: Uint8Array; readonly changes: number } {
+    return this.#document.saveBut(new Set(this.unsettled.map(({ hash }) => hash)), this.#first)
+  }
+
+  /**
+   * Sets the changes from `first` on aside and makes what they did again, as one change of another actor on top of what
+   * is left; undefined when they did nothing, or more than one change may hold.
+   */
+  reauthor(first: LocalChange): { readonly aside: LocalChange[]; readonly again: LocalChange | undefined } {
+    this.applyNow()
+    const patches = this.#document.effectOf(new Set(this.#own.from(first).map(({ hash }) => hash)))
+    const aside = this.setAside(first)
+    try {
+      return { aside, again: this.change((draft) => A.applyPatches(draft, patches)) }
+    } catch {
+      return { aside, again: undefined }
+    }
   }
 
   /**
@@ -203,18 +216,19 @@ export class Block<Name extends SchemaName = SchemaName> {
    * back to an older copy of its store has lost what it had acknowledged. Before anything is sent on a conversation.
    */
   unsettleBeyond(held: ReadonlyMap<string, number>): void {
-    const isMissing = beyond(held, this.#own, this.#unsettled)
+    const isMissing = this.#own.beyond(held)
     if (isMissing === undefined) return
     this.applyNow()
     const missing = this.#document
-      .changes(this.#firstHash)
+      .changes(this.#first.heads)
       .map(({ bytes }) => ({ bytes, facts: readChange(bytes) }))
       .filter(({ facts }) => isMissing(facts.actor, facts.seq))
-    // Numbered below whatever waits already: they come first, and who waits for a later one waits for them too.
-    const first = (this.#unsettled[0]?.number ?? 1) - missing.length
     // Without a position: the store has them as settled, and after a crash this is found out again.
-    const place = (index: number) => ({ number: first + index, position: 0 })
-    this.#unsettled.unshift(...missing.map(({ bytes, facts }, index) => localChange(bytes, facts, place(index))))
+    this.#own.unsettle((first) =>
+      missing.map(({ bytes, facts }, index) =>
+        localChange(bytes, facts, { number: first - missing.length + index, position: 0 }),
+      ),
+    )
   }
 
   /** Whether the block has a change; of those that wait only what is known without applying them. */
@@ -225,11 +239,9 @@ export class Block<Name extends SchemaName = SchemaName> {
 
   /** Begins again from the schema's initial change: the address holds another generation now. */
   reset(): LocalChange[] {
-    const aside = this.#unsettled
-    this.#unsettled = []
+    const aside = this.#own.clear()
     this.#arrived = []
     this.#hasSettled = false
-    this.#own.clear()
     this.#isBroken = false
     this.#document.restart(this.#first, [])
     this.#init.onRemote()
@@ -244,21 +256,14 @@ export class Block<Name extends SchemaName = SchemaName> {
   }
 
   get #first(): Base {
-    const { bytes, hash } = schemaNamed(this.schema).initial
-    return { bytes, heads: [hash] }
-  }
-
-  get #firstHash(): ChangeHash {
-    return schemaNamed(this.schema).initial.hash
+    return firstOf(schemaNamed(this.schema))
   }
 
   /** Goes on where an earlier process ended. */
   #resume(stored: StoredContent): void {
     this.#document.add(stored.changes)
     this.#hasSettled = stored.snapshot !== undefined || stored.changes.some(({ isUnsettled }) => !isUnsettled)
-    for (const { actor, seq, hash } of stored.own) this.#own.set(actor, { seq, hash })
-    this.#unsettled = unsettledOf(stored.changes)
-    this.#made = this.#unsettled.length
+    this.#own.resume(stored)
   }
 
   /** While nobody has looked at the block there is nothing to apply to; whoever listens is told that there is more. */
@@ -284,6 +289,7 @@ export class Block<Name extends SchemaName = SchemaName> {
       this.#document.add(batch)
       void this.#document.value
       const poison = this.#document.takePoison()
+      for (const { hash } of poison) this.#leftOut.add(hash)
       if (poison.length > 0) this.#init.onPoison(poison.map(({ hash }) => hash))
     } catch (error) {
       this.#isBroken = true
@@ -303,17 +309,11 @@ export class Block<Name extends SchemaName = SchemaName> {
 
   #without(isOut: (hash: string) => boolean): KnownChange[] {
     const out = this.#document.without(isOut)
-    const actors = new Set(this.#own.keys())
-    this.#own.clear()
-    // What was settled before is still held, and said to be.
-    for (const { actor, seq, hash } of A.getChangesMetaSince(this.#document.value, [])) {
-      if (actors.has(actor)) this.#own.set(actor, { seq, hash: hash as ChangeHash })
-    }
+    this.#own.taken(new Set(out.map(({ hash }) => hash)), A.getChangesMetaSince(this.#document.value, []))
     this.#init.onRemote()
     return out
   }
 
-  // A fresh actor for each document: a sequence number that was used once must never be used for something else.
   #mintActor(): string {
     return makeActor(actorPrefix(this.#init.daemon, this.#init.self), this.#init.random(8))
   }

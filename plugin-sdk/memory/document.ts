@@ -5,15 +5,10 @@
  * useless, and one plugin can make such a change for all.
  */
 import * as A from '@automerge/automerge'
-import type { ChangeHash } from '../../protocol/index.ts'
+import type { BlockSchema, ChangeHash } from '../../protocol/index.ts'
 import { headsOf } from './document-chunk.ts'
 import { hashOf } from './local-change.ts'
-
-/** A change whose structure and checksum were looked at. */
-export interface KnownChange {
-  readonly bytes: Uint8Array
-  readonly hash: ChangeHash
-}
+import { assertSame, type KnownChange } from './re-encoding.ts'
 
 /** Where a document begins. */
 export interface Base {
@@ -22,6 +17,9 @@ export interface Base {
   readonly heads: readonly string[]
 }
 
+export type { KnownChange } from './re-encoding.ts'
+
+export const firstOf = ({ initial }: BlockSchema): Base => ({ bytes: initial.bytes, heads: [initial.hash] })
 export const snapshotBase = (bytes: Uint8Array): Base => ({ bytes, heads: headsOf(bytes) })
 
 /** Changes kept one by one before they are folded; from then on as many as are in the folded form. */
@@ -30,6 +28,7 @@ const minTail = 2_000
 const maxPoison = 8
 
 export class BlockDocument<Value> {
+  /** A fresh actor for each document: a sequence number that was used once must never be used for something else. */
   readonly #mintActor: () => string
   #base: Base
   /** In the document behind its base, or waiting to be once it is made. */
@@ -129,10 +128,10 @@ export class BlockDocument<Value> {
   }
 
   /** Every change of it but the first one of the schema, in an order in which they can be applied. */
-  changes(first: ChangeHash): KnownChange[] {
+  changes(first: readonly string[]): KnownChange[] {
     return A.getAllChanges(this.value).flatMap((bytes) => {
       const hash = hashOf(bytes) as ChangeHash
-      return hash === first ? [] : [{ bytes, hash }]
+      return first.includes(hash) ? [] : [{ bytes, hash }]
     })
   }
 
@@ -149,6 +148,36 @@ export class BlockDocument<Value> {
     // Also where nothing was taken out: what waits for a change that is gone for good goes with it.
     this.restart({ bytes: first.bytes, heads: [first.hash] }, kept)
     return all.filter(({ hash }) => out.has(hash))
+  }
+
+  /** What some changes did, on top of all the others. */
+  effectOf(hashes: ReadonlySet<string>): A.Patch[] {
+    const doc = this.value
+    const left = A.getChangesMetaSince(doc, []).filter(({ hash }) => !hashes.has(hash))
+    const built = new Set(left.flatMap(({ deps }) => deps))
+    const heads = left.map(({ hash }) => hash).filter((hash) => !built.has(hash))
+    return A.diff(doc, heads, A.getHeads(doc))
+  }
+
+  /** All but some changes, saved, and loaded again. */
+  saveBut(hashes: ReadonlySet<string>, first: Base): { readonly bytes: Uint8Array; readonly changes: number } {
+    const rest = new BlockDocument<Value>(first, this.#mintActor)
+    rest.add(this.changes(first.heads).filter(({ hash }) => !hashes.has(hash)))
+    const bytes = A.save(rest.value)
+    rest.free()
+    const loaded = A.load<Value>(bytes)
+    const { numChanges } = A.stats(loaded)
+    A.free(loaded)
+    return { bytes, changes: numChanges }
+  }
+
+  /** Newest seq of every actor in it. */
+  clock(): { actor: string; seq: number }[] {
+    const clock = new Map<string, number>()
+    for (const { actor, seq } of A.getChangesMetaSince(this.value, [])) {
+      clock.set(actor, Math.max(clock.get(actor) ?? 0, seq))
+    }
+    return [...clock].map(([actor, seq]) => ({ actor, seq }))
   }
 
   free(): void {
@@ -227,22 +256,6 @@ export class BlockDocument<Value> {
 /** In the header of a chunk. */
 const chunkTypeAt = 8
 const documentChunk = 0
-
-/**
- * A hash covers every byte of a change that counts. What came twice, or is below the heads, is not handed out; what waits
- * for another change is not yet.
- *
- * @throws when the engine hands out something that it was not given
- */
-function assertSame(doc: A.Doc<unknown>, heads: readonly string[], given: readonly KnownChange[]): void {
-  const handedOut = A.getChangesSince(doc, [...heads])
-  const hashes = new Set<string>(given.map(({ hash }) => hash))
-  for (const bytes of handedOut) {
-    if (!hashes.delete(hashOf(bytes))) throw new Error('the engine hands out another change than it was given')
-  }
-  if (hashes.size === 0 || A.getMissingDeps(doc, []).length > 0) return
-  for (const hash of hashes) if (!A.hasHeads(doc, [hash])) throw new Error('the engine keeps a change back')
-}
 
 function joined(parts: readonly Uint8Array[]): Uint8Array {
   const [first] = parts

@@ -18,6 +18,7 @@ import { Block } from './block.ts'
 import { type Entry, type LoadedEntry, newEntry, nothingSent, ownOf } from './entry.ts'
 import { BlockHandle } from './handle.ts'
 import type { Journal } from './journal.ts'
+import type { LocalChange } from './local-change.ts'
 import type { ReplicaInit } from './replica-init.ts'
 import type { ReplicaStore, StoredContent, StoredOwn } from './store.ts'
 
@@ -156,6 +157,14 @@ export class Entries {
     }
   }
 
+  /** A change was made here: it is stored, and sent. */
+  made(entry: Entry, { actor, seq, hash, position, bytes }: LocalChange): void {
+    const own = { actor: actor as ActorId, seq, hash }
+    const { journal } = this.#init.keeping ?? {}
+    journal?.addChange({ address: entry.address, isUnsettled: true, position, bytes, own })
+    this.#init.onLocal(entry)
+  }
+
   disconnected(): void {
     for (const entry of this.all) {
       entry.wire = undefined
@@ -199,12 +208,9 @@ export class Entries {
     const { keeping } = this.#init
     const handle = new BlockHandle({
       block,
-      onLocal: (change) => {
-        const { actor, seq, hash, position, bytes } = change
-        const own = { actor: actor as ActorId, seq, hash }
-        keeping?.journal.addChange({ address: entry.address, isUnsettled: true, position, bytes, own })
-        this.#init.onLocal(entry)
-      },
+      onLocal: (change) => this.made(entry, change),
+      onDrop: (id) => keeping?.journal.add({ kind: 'drop-aside', address: entry.address, id }),
+      checkRoom: () => keeping?.journal.checkRoom(),
       onListenerError: (error) =>
         this.#init.log.warn({ err: asError(error), address: entry.address }, 'a listener of a block threw'),
       saved: async () => {

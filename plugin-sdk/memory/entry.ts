@@ -13,7 +13,7 @@ import {
 import type { OwnChange, Refusal } from '../../protocol/sync/index.ts'
 import type { Block } from './block.ts'
 import type { KnownChange } from './document.ts'
-import type { BlockHandle } from './handle.ts'
+import type { BlockHandle, RefusedChanges } from './handle.ts'
 import type { LocalChange } from './local-change.ts'
 import type { StoredOwn } from './store.ts'
 
@@ -48,6 +48,10 @@ export interface Entry {
   /** Refused for now; sent again once nothing of the block is on its way. */
   retry: { readonly code: string; readonly afterMs: number } | undefined
   cancelRetry: (() => void) | undefined
+  /** How often it was refused for now, one time after another. */
+  attempts: number
+  /** What the engine could not take and the daemon has not been told. */
+  readonly poison: Set<ChangeHash>
 }
 
 export type LoadedEntry = Entry & { readonly loaded: NonNullable<Entry['loaded']> }
@@ -73,6 +77,8 @@ export const newEntry = (address: BlockAddress, schema: string): Entry => ({
   sentUpTo: nothingSent,
   retry: undefined,
   cancelRetry: undefined,
+  attempts: 0,
+  poison: new Set(),
 })
 
 /**
@@ -97,7 +103,7 @@ export function regain({ loaded, own }: Entry, actor: ActorId, seq: number, hash
 
 /** Newest change that is held of each actor of this key. */
 export function ownOf({ loaded, own }: Entry): StoredOwn[] {
-  return loaded?.block.own ?? [...own].map(([actor, last]) => ({ actor: actor as ActorId, ...last }))
+  return loaded?.block.own.newest ?? [...own].map(([actor, last]) => ({ actor: actor as ActorId, ...last }))
 }
 
 /** Changes by the block that they belong to; those of a handle that means nothing any more are left out. */
@@ -138,16 +144,28 @@ export function rangesOf(
 }
 
 /** What was taken out of a block is kept where its author finds it. */
-export function tellRefused(handle: BlockHandle, aside: readonly LocalChange[], error: Refusal): void {
-  if (aside.length === 0) return
-  const { code, detail } = error
-  handle.refuse({ code, detail, changes: aside.map((change) => change.bytes) }, toError(error))
+export function tellRefused(handle: BlockHandle, id: number, aside: readonly KnownChange[], error: Refusal): void {
+  if (aside.length > 0) handle.refuse(refusedOf(id, aside, error), toError(error))
 }
+
+export const refusedOf = (id: number, aside: readonly KnownChange[], { code, detail }: Refusal): RefusedChanges => ({
+  id,
+  code,
+  detail,
+  changes: aside.map(({ bytes }) => bytes),
+})
 
 /** What the daemon said, as an error of this side. */
 export function toError({ code, detail }: Refusal, otherwise: ErrorCode = 'internal'): MooringError {
   return new MooringError(isErrorCode(code) ? code : otherwise, detail === undefined ? {} : { detail })
 }
 
-/** Whether the same may be taken later. */
-export const isForNow = ({ code }: Refusal): boolean => isErrorCode(code) && errorTable[code].retryable
+/**
+ * Codes after which the same may be taken although it was refused: a fault of the daemon may be mended, and a handle that
+ * means nothing any more is asked for again.
+ */
+const mendable: ReadonlySet<string> = new Set(['internal', 'database-corrupt', 'wrong-state', 'unknown-handle'])
+
+/** Whether the same may be taken later: nothing that a person wrote is undone for what may pass. */
+export const isForNow = ({ code }: Refusal): boolean =>
+  mendable.has(code) || (isErrorCode(code) && errorTable[code].retryable)

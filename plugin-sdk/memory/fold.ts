@@ -1,8 +1,10 @@
 /**
  * Makes one snapshot of a document and changes behind it. Keeps: what comes out was loaded again, with the same heads and
- * as many changes, and no change in it waits for one that is missing.
+ * as many changes, each as it was written, and no change in it waits for one that is missing.
  */
 import * as A from '@automerge/automerge'
+import { readChange } from '../../protocol/sync/index.ts'
+import { assertSame } from './re-encoding.ts'
 
 export interface FoldTask {
   /** An Automerge document. */
@@ -25,8 +27,15 @@ export interface FoldResult {
 
 /** @throws when the snapshot would not stand for the changes */
 export function fold({ base, changes }: FoldTask): FoldResult {
-  const [doc] = A.applyChanges(A.load<object>(base), [...changes])
+  const before = A.load<object>(base)
+  const heads = A.getHeads(before)
+  const [doc] = A.applyChanges(before, [...changes])
   if (A.getMissingDeps(doc, []).length > 0) throw new Error('a change waits for one that is not here')
+  assertSame(
+    doc,
+    heads,
+    changes.map((bytes) => ({ bytes, hash: readChange(bytes).hash })),
+  )
   const bytes = A.save(doc)
   const loaded = A.load<object>(bytes)
   try {

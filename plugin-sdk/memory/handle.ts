@@ -13,10 +13,18 @@ export type BlockState = 'live' | 'catching-up' | 'offline' | 'denied' | 'gone'
 
 /** Changes that the daemon refused for good: taken out of the block, kept here. */
 export interface RefusedChanges {
+  readonly id: number
   readonly code: string
   readonly detail: string | undefined
   /** Raw Automerge changes, oldest first. */
   readonly changes: readonly Uint8Array[]
+}
+
+/** What was missed is on its way. */
+export interface CatchUp {
+  readonly received: number
+  readonly total: number
+  readonly unit: 'changes' | 'bytes'
 }
 
 export interface BlockEvents {
@@ -24,13 +32,15 @@ export interface BlockEvents {
   change: { readonly local: boolean }
   state: { readonly state: BlockState; readonly reason: string }
   refused: RefusedChanges
+  /** Of a catch-up that takes more than one frame. */
+  progress: CatchUp
 }
 
 type Listener<Event> = (event: Event) => void
 
 interface Waiter {
   /** Settled when every change up to this number is. */
-  readonly upTo: number
+  upTo: number
   resolve(): void
   reject(error: MooringError): void
 }
@@ -42,6 +52,10 @@ export interface HandleComponents<Name extends SchemaName> {
   onListenerError(error: unknown): void
   /** Resolves when all that was changed so far is durable on this machine. */
   saved(): Promise<void>
+  /** @throws `storage-full` while more waits for the disk than memory should hold */
+  checkRoom(): void
+  /** Forgets what was kept aside. */
+  onDrop(id: number): void
 }
 
 export class BlockHandle<Name extends SchemaName = SchemaName> {
@@ -88,12 +102,22 @@ export class BlockHandle<Name extends SchemaName = SchemaName> {
     return this.#refused
   }
 
+  /** Lets go of what was refused: whoever has seen it, or has written it anew, need not keep it for ever. */
+  dropRefused({ id }: RefusedChanges): void {
+    const index = this.#refused.findIndex((refused) => refused.id === id)
+    if (index < 0) return
+    this.#refused.splice(index, 1)
+    this.#components.onDrop(id)
+  }
+
   /**
    * Changes the content: at once here, in a moment everywhere; offline too.
-   * @throws `change-too-large`, `block-deleted`: nothing was changed
+   * @throws `change-too-large`, `block-deleted`, `storage-full` when the disk has been full for so long that no more can
+   * be kept in memory: nothing was changed
    */
   change(edit: (draft: SchemaValues[Name]) => void): void {
     if (this.#state === 'gone') throw new MooringError('block-deleted', { detail: this.#reason })
+    this.#components.checkRoom()
     const change = this.#components.block.change(edit)
     if (change === undefined) return
     this.#components.onLocal(change)
@@ -114,7 +138,7 @@ export class BlockHandle<Name extends SchemaName = SchemaName> {
   /** Resolves when everything changed so far is durable at the daemon. @throws the code of a refusal that is for good */
   flushed(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
     return new Promise((resolve, reject) => {
-      const waiter = { upTo: this.#components.block.made, resolve, reject }
+      const waiter = { upTo: this.#components.block.own.made, resolve, reject }
       this.#waiters.push(waiter)
       options.signal?.addEventListener('abort', () => reject(new MooringError('cancelled')), { once: true })
       this.settled()
@@ -180,6 +204,13 @@ export class BlockHandle<Name extends SchemaName = SchemaName> {
   /** @internal What was refused before this process. */
   recall(refused: readonly RefusedChanges[]): void {
     this.#refused.unshift(...refused)
+  }
+
+  /** @internal What was refused was written again: who waits for it waits for that. */
+  rewritten(refused: RefusedChanges): void {
+    for (const waiter of this.#waiters) waiter.upTo = this.#components.block.own.made
+    this.#refused.push(refused)
+    this.emit('refused', refused)
   }
 
   /** @internal */

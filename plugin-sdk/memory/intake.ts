@@ -3,11 +3,11 @@
  * everything in the order in which it happens, and what is taken out of a block is kept where its author finds it.
  */
 import type { ChangeHash, PeerId } from '../../protocol/index.ts'
-import { checkDocument, type ReceivedTip, type Refusal, readChange } from '../../protocol/sync/index.ts'
+import { checkDocument, ownsActor, type ReceivedTip, type Refusal, readChange } from '../../protocol/sync/index.ts'
 import type { KnownChange } from './document.ts'
 import { headsOf } from './document-chunk.ts'
 import type { Entries, Keeping } from './entries.ts'
-import { type Entry, rangesOf, regain, tellRefused } from './entry.ts'
+import { type Entry, rangesOf, refusedOf, regain, tellRefused } from './entry.ts'
 import type { LocalChange } from './local-change.ts'
 import type { StoredOwn } from './store.ts'
 import { checkTips } from './tips.ts'
@@ -16,6 +16,9 @@ export interface IntakeInit {
   readonly daemon: PeerId
   readonly entries: Entries
   readonly keeping: Keeping | undefined
+  readonly self: PeerId
+  /** A change was made here: it is stored, and sent. */
+  onLocal(entry: Entry, change: LocalChange): void
 }
 
 export class Intake {
@@ -78,6 +81,7 @@ export class Intake {
       this.#init.keeping?.journal.addLazily({ kind: 'settled', address: entry.address, from, to })
     }
     block.settle(hashes)
+    entry.attempts = 0
     handle.settled()
   }
 
@@ -87,7 +91,57 @@ export class Intake {
     const { code, detail } = error
     const aside = entry.loaded.block.setAside(first)
     this.#init.keeping?.journal.add({ kind: 'aside', address: entry.address, from: first.position, code, detail })
-    tellRefused(entry.loaded.handle, aside, error)
+    tellRefused(entry.loaded.handle, first.position, aside, error)
+  }
+
+  /**
+   * One actor told two stories, so that no daemon can take the second: what it did is made again under another actor, on
+   * top of what is left, and the author is told.
+   */
+  reauthor(entry: Entry, first: LocalChange, error: Refusal): void {
+    if (entry.loaded === undefined) return
+    const { block, handle } = entry.loaded
+    const { code, detail } = error
+    const { aside, again } = block.reauthor(first)
+    this.#init.keeping?.journal.add({ kind: 'aside', address: entry.address, from: first.position, code, detail })
+    if (again === undefined) tellRefused(handle, first.position, aside, error)
+    else {
+      this.#init.onLocal(entry, again)
+      handle.rewritten(refusedOf(first.position, aside, error))
+    }
+  }
+
+  /**
+   * The daemon set changes aside: they leave the block with what builds on them, so that it is what everyone else has.
+   * What this plugin made of them is kept for its author. A block that is on disk only is loaded for it.
+   */
+  async takeOut(entry: Entry, hashes: ReadonlySet<string>): Promise<void> {
+    const { daemon, entries, keeping, self } = this.#init
+    await entries.prepare(entry.address)
+    if (entry.loaded === undefined) return
+    const { block, handle } = entry.loaded
+    const positions = new Map<string, number>(block.unsettled.map(({ hash, position }) => [hash, position]))
+    const out = block.takeOut(hashes)
+    if (out === undefined) return
+    const mine = out.filter(({ bytes }) => ownsActor(daemon, self, readChange(bytes).actor))
+    const error = { code: 'quarantined', detail: entry.address, retryAfterMs: undefined }
+    const position = keeping?.journal.nextPosition() ?? block.own.made
+    for (let rest = 1; rest < mine.length; rest++) keeping?.journal.nextPosition()
+    const { bytes: snapshot, changes } = block.saveSettled()
+    keeping?.journal.add({
+      kind: 'rewritten',
+      address: entry.address,
+      snapshot,
+      changes,
+      own: block.own.newest,
+      dropped: out.flatMap(({ hash }) => positions.get(hash) ?? []),
+      aside: mine.map(({ bytes }) => bytes),
+      position,
+      code: error.code,
+      detail: error.detail,
+    })
+    tellRefused(handle, position, mine, error)
+    handle.settled()
   }
 
   gone(entry: Entry, reason: string): void {
@@ -119,7 +173,9 @@ export class Intake {
     }
     journal?.add({ kind: 'reset', address: entry.address })
     entry.own.clear()
-    if (entry.loaded !== undefined) tellRefused(entry.loaded.handle, entry.loaded.block.reset(), error)
+    if (entry.loaded === undefined) return
+    const aside = entry.loaded.block.reset()
+    tellRefused(entry.loaded.handle, first?.position ?? 0, aside, error)
   }
 
   /** A change of others, or an own one that had been lost here. */

@@ -33,6 +33,8 @@ type Item = ChangeItem | StoreWrite
 
 /** Bounds how long one transaction can hold up the next; what is left goes into that one. */
 const maxItemsPerWrite = 5_000
+/** What may wait for a disk that takes nothing: more is neither made here nor read from the daemon. */
+const maxStuckBytes = 16 * 1024 * 1024
 /** Between two attempts of a store that is full. */
 const retryMs = 500
 /** How long what the daemon has as well may wait: a crash costs its transfer, and a sync to disk for each is dearer. */
@@ -47,6 +49,8 @@ export class Journal {
   /** What the store refused for now: handed over again before everything else. */
   #stuck: Item[] = []
   #added = 0
+  #waitingBytes = 0
+  #roomWaiters: (() => void)[] = []
   #written = 0
   #waiters: Waiter[] = []
   #isScheduled = false
@@ -97,9 +101,31 @@ export class Journal {
     })
   }
 
+  /** @throws `storage-full` while more waits for the disk than memory should hold */
+  checkRoom(): void {
+    if (this.#isFull)
+      throw new MooringError('storage-full', { detail: 'the replica of this plugin; nothing was changed' })
+  }
+
+  /** Resolves when what comes from the daemon may be taken in. Never rejects. */
+  async room(): Promise<void> {
+    while (this.#isFull && this.#closing === undefined) {
+      await new Promise<void>((resolve) => this.#roomWaiters.push(resolve))
+    }
+  }
+
+  get #isFull(): boolean {
+    return this.#isTroubled && this.#waitingBytes > maxStuckBytes
+  }
+
+  #tellRoom(): void {
+    for (const resolve of this.#roomWaiters.splice(0)) resolve()
+  }
+
   /** Tries to write what is left. Never rejects. */
   close(): Promise<void> {
     this.#closing ??= this.#close()
+    this.#tellRoom()
     return this.#closing
   }
 
@@ -114,6 +140,7 @@ export class Journal {
     if (this.#broken !== undefined) return
     this.#queue.push(item)
     this.#added++
+    this.#waitingBytes += sizeOf(item)
   }
 
   #now(): void {
@@ -157,6 +184,8 @@ export class Journal {
       await this.#init.store.write(toWrites(items))
       this.#isTroubled = false
       this.#written += items.length
+      for (const item of items) this.#waitingBytes -= sizeOf(item)
+      this.#tellRoom()
       const done = this.#waiters.filter(({ upTo }) => upTo <= this.#written)
       this.#waiters = this.#waiters.filter(({ upTo }) => upTo > this.#written)
       for (const { resolve } of done) resolve()
@@ -177,6 +206,8 @@ export class Journal {
     } else {
       this.#broken = error
       this.#queue = []
+      this.#waitingBytes = 0
+      this.#tellRoom()
     }
     const waiters = this.#waiters
     this.#waiters = []
@@ -184,6 +215,12 @@ export class Journal {
     if (!this.#isTroubled) this.#init.onTrouble(error)
     this.#isTroubled = true
   }
+}
+
+/** In memory, about. */
+function sizeOf(item: Item): number {
+  if (item.kind === 'change' || item.kind === 'snapshot') return item.bytes.byteLength + 200
+  return item.kind === 'rewritten' ? item.snapshot.byteLength : 200
 }
 
 /** Small changes cost more as messages than as bytes: what follows on each other in one block travels as one. */

@@ -16,8 +16,15 @@ export interface RefusalsInit {
   askAgain(entry: Entry): void
 }
 
-/** When the daemon gives no time of its own. */
-const defaultRetryMs = 1_000
+/** When the daemon gives no time of its own: twice as long each time. */
+const minRetryMs = 1_000
+const maxRetryMs = 30_000
+
+function waitMs(entry: Entry, { retryAfterMs }: Refusal): number {
+  const ownMs = Math.min(maxRetryMs, minRetryMs * 2 ** Math.min(entry.attempts, 10))
+  entry.attempts++
+  return retryAfterMs ?? ownMs
+}
 
 export class Refusals {
   readonly #init: RefusalsInit
@@ -31,6 +38,7 @@ export class Refusals {
     const first = entry.loaded?.block.unsettled.find((change) => hashes.has(change.hash))
     if (first === undefined) return
     if (isForNow(error)) this.#retryLater(entry, error)
+    else if (error.code === 'equivocation') this.#init.intake.reauthor(entry, first, error)
     else {
       this.#init.intake.refuse(entry, first, error)
       entry.loaded?.handle.setState('denied', toError(error).message)
@@ -42,7 +50,7 @@ export class Refusals {
     if (isForNow(error)) {
       entry.loaded.handle.setState('denied', `${toError(error).message}; will be asked for again`)
       entry.cancelRetry?.()
-      entry.cancelRetry = this.#init.clock.after(error.retryAfterMs ?? defaultRetryMs, () => {
+      entry.cancelRetry = this.#init.clock.after(waitMs(entry, error), () => {
         entry.cancelRetry = undefined
         this.#init.askAgain(entry)
       })
@@ -55,8 +63,10 @@ export class Refusals {
 
   /** Nothing is undone: the same changes are sent again, in order, from the first that was refused. */
   #retryLater(entry: Entry, error: Refusal): void {
-    const afterMs = error.retryAfterMs ?? defaultRetryMs
-    entry.retry ??= { code: error.code, afterMs }
+    // All that was on its way is refused together: that is one attempt.
+    entry.retry ??= { code: error.code, afterMs: waitMs(entry, error) }
+    // What the handle stood for is gone; the block is asked for again.
+    if (error.code === 'unknown-handle') entry.wire = undefined
     entry.loaded?.handle.setState('denied', `${toError(error).message}; will be sent again`)
     entry.cancelRetry?.()
     entry.cancelRetry = this.#init.clock.after(entry.retry.afterMs, () => this.retryNow(entry))

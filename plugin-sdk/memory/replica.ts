@@ -5,7 +5,6 @@
 import {
   asError,
   type BlockAddress,
-  type ChangeHash,
   decodeValue,
   MooringError,
   type PeerId,
@@ -32,6 +31,7 @@ import { Refusals } from './refusals.ts'
 import type { MemoryConnection, ReplicaInit } from './replica-init.ts'
 import { sendOrEnd } from './send.ts'
 import { Sending } from './sending.ts'
+import { SetAside } from './set-aside.ts'
 import { Watches } from './watches.ts'
 
 export class Replica {
@@ -39,6 +39,7 @@ export class Replica {
   readonly #keeping: Keeping | undefined
   readonly #entries: Entries
   readonly #intake: Intake
+  readonly #aside: SetAside
   readonly #watches: Watches
   readonly #liveness: Liveness
   readonly #refusals: Refusals
@@ -58,9 +59,22 @@ export class Replica {
       daemon,
       keeping,
       onLocal: (entry) => this.#sending.changed(entry),
-      onPoison: (entry, hashes) => this.#poisoned(entry, hashes),
+      onPoison: (entry, hashes) => this.#aside.poisoned(entry, hashes),
     })
-    this.#intake = new Intake({ daemon, entries: this.#entries, keeping })
+    this.#intake = new Intake({
+      daemon,
+      self: init.identity.peer,
+      entries: this.#entries,
+      keeping,
+      onLocal: (entry, change) => this.#entries.made(entry, change),
+    })
+    this.#aside = new SetAside({
+      intake: this.#intake,
+      clock: init.clock,
+      log: init.log,
+      ask: (entry) => this.#ask(entry),
+      say: (what) => this.#say(what),
+    })
     this.#liveness = new Liveness(this.#entries)
     this.#sending = new Sending({
       seed: init.identity.seed,
@@ -137,9 +151,12 @@ export class Replica {
       for (;;) {
         const bytes = await channel.next()
         if (bytes === undefined || this.#conversation !== conversation) return
-        this.#apply(session.receive(parseFrame(syncFrames.listener, decodeValue(bytes)) as ListenerFrame))
+        const frame = parseFrame(syncFrames.listener, decodeValue(bytes)) as ListenerFrame
+        if (frame.t !== 'quarantined') await this.#aside.done()
+        this.#apply(session.receive(frame))
         // Before the next frame: a cursor must not overtake what it covers on the way to the store.
         await this.#restoring
+        await this.#keeping?.journal.room()
       }
     } finally {
       this.#leave(conversation)
@@ -155,7 +172,6 @@ export class Replica {
     return this.#conversation !== undefined
   }
 
-  /** It does not talk again, whatever connection still stands. */
   get isStopped(): boolean {
     return this.#isStopped
   }
@@ -168,12 +184,6 @@ export class Replica {
       await conversation.channel.close()
     }
     this.#entries.free()
-  }
-
-  /** What builds on it from here on is refused, and comes back to its author; who could not take it has lost nothing. */
-  #quarantined({ address, loaded }: Entry, hash: ChangeHash): void {
-    this.#init.log.warn({ address, hash }, 'the daemon set a change of a block aside')
-    if (loaded?.block.holds(hash)) loaded.handle.setState('denied', 'the daemon set a change of this block aside')
   }
 
   /** For the handle under which it is known on this conversation; the daemon makes it if there is none. */
@@ -221,7 +231,7 @@ export class Replica {
         this.#gone(effect.frame)
         break
       case 'quarantined':
-        this.#quarantined(this.#mustFind(effect.frame.handle), effect.frame.hash)
+        this.#aside.add(this.#mustFind(effect.frame.handle), effect.frame.hash, conversation.channel)
         break
       case 'synced':
         this.#cursor = effect.cursor
@@ -257,11 +267,6 @@ export class Replica {
     }
   }
 
-  /** Called by a timer too: whatever goes wrong must not leave it. */
-  #poisoned({ wire }: Entry, hashes: readonly ChangeHash[]): void {
-    if (wire !== undefined) for (const hash of hashes) this.#apply(this.#conversation?.session.poison(wire, hash) ?? [])
-  }
-
   #introduced({ asking }: Conversation, address: BlockAddress, frame: Frame<ListenerFrame, 'block'>): void {
     const entry = this.#entries.meet(address, frame.schema)
     asking.byWire.set(frame.handle, entry)
@@ -286,6 +291,7 @@ export class Replica {
     const known = unsettled.filter((change) => change.seq <= (held.get(change.actor) ?? 0))
     this.#intake.settle(entry, known)
     if (isFirst || known.length > 0) this.#sending.send(entry)
+    if (entry.poison.size > 0) this.#aside.poisoned(entry, [])
     this.#liveness.look(entry)
     this.#watches.look(entry)
   }

@@ -7,6 +7,7 @@ import { MooringError } from '../../protocol/errors.ts'
 import type { BlockAddress } from '../../protocol/ids.ts'
 import { type ChangeFacts, readChange } from '../../protocol/sync/change-structure.ts'
 import type { FoldedRows } from './fold.ts'
+import { prepareStatements } from './sqlite-statements.ts'
 import type {
   StoredAside,
   StoredContent,
@@ -19,20 +20,14 @@ import type {
 
 /** Actors of this plugin that are remembered for one block: all of them are named in one frame at each connection. */
 const maxOwnPerBlock = 4
+/** Of all that is kept aside: a person will not read more, and a plugin that is refused for ever must not fill the disk. */
+const maxAsideBytes = 64 * 1024 * 1024
 /** Greater than every number of a change. */
 const endless = Number.MAX_SAFE_INTEGER
 
-interface BlockRow {
-  readonly id: number
-  readonly address: BlockAddress
-  readonly schema: string
-  readonly generation: number | null
-  readonly gone: string | null
-}
-
 export class Tables {
   readonly #db: Database.Database
-  readonly #statements: ReturnType<typeof prepare>
+  readonly #statements: ReturnType<typeof prepareStatements>
   readonly #ids = new Map<BlockAddress, number>()
   /** How often a block began again: a document that was made before must not come back. */
   readonly #resets = new Map<number, number>()
@@ -42,7 +37,7 @@ export class Tables {
 
   constructor(db: Database.Database) {
     this.#db = db
-    this.#statements = prepare(db)
+    this.#statements = prepareStatements(db)
     this.#write = db.transaction((writes: readonly StoreWrite[]) => {
       for (const write of writes) this.#apply(write)
     }).immediate
@@ -175,6 +170,7 @@ export class Tables {
         const id = this.#id(write.address)
         run.setAside.run({ id, from: write.from, code: write.code, detail: write.detail ?? null })
         run.dropUnsettled.run(id, write.from, endless)
+        this.#trimAside()
         break
       }
       case 'reset': {
@@ -183,6 +179,12 @@ export class Tables {
         run.unmake.run(id)
         break
       }
+      case 'rewritten':
+        this.#rewrite(write)
+        break
+      case 'drop-aside':
+        run.dropAside.run(this.#id(write.address), write.id)
+        break
       case 'forget': {
         const id = this.#id(write.address)
         this.#empty(id)
@@ -195,6 +197,32 @@ export class Tables {
         run.setGone.run(write.reason ?? null, this.#id(write.address))
         break
     }
+  }
+
+  /** What is kept aside is bounded: the oldest goes when there is more than anybody will look at. */
+  #trimAside(): void {
+    const run = this.#statements
+    for (;;) {
+      const { bytes, parts } = run.asideSize.get() ?? { bytes: 0, parts: 0 }
+      if (bytes <= maxAsideBytes || parts <= 1) return
+      run.dropOldestAside.run()
+    }
+  }
+
+  #rewrite(write: Extract<StoreWrite, { kind: 'rewritten' }>): void {
+    const run = this.#statements
+    const id = this.#id(write.address)
+    for (const position of write.dropped) run.dropUnsettled.run(id, position, position)
+    run.dropSettled.run(id)
+    // A fold that is being made holds what was taken out.
+    this.#resets.set(id, (this.#resets.get(id) ?? 0) + 1)
+    run.putSnapshot.run(id, write.changes, write.snapshot)
+    run.dropOwn.run(id)
+    for (const { actor, seq, hash } of write.own) run.putOwn.run(id, actor, seq, hash, write.position)
+    for (const [index, bytes] of write.aside.entries()) {
+      run.putAside.run(write.position + index, id, write.position, write.code, write.detail ?? null, bytes)
+    }
+    this.#trimAside()
   }
 
   #empty(id: number): void {
@@ -242,79 +270,9 @@ function checkStored(address: BlockAddress, bytes: Uint8Array): ChangeFacts {
 function asideOf(rows: readonly { part: number; code: string; detail: string | null; bytes: Uint8Array }[]) {
   const parts = new Map<number, StoredAside & { changes: Uint8Array[] }>()
   for (const { part, code, detail, bytes } of rows) {
-    const entry = parts.get(part) ?? { code, detail: detail ?? undefined, changes: [] }
+    const entry = parts.get(part) ?? { id: part, code, detail: detail ?? undefined, changes: [] }
     entry.changes.push(bytes)
     parts.set(part, entry)
   }
   return [...parts.values()]
-}
-
-type ChangeRow = { position: number; unsettled: number; bytes: Uint8Array }
-type AsideRow = { part: number; code: string; detail: string | null; bytes: Uint8Array }
-
-function prepare(db: Database.Database) {
-  return {
-    getMeta: db.prepare<[string], { value: unknown }>('SELECT value FROM meta WHERE key = ?'),
-    setMeta: db.prepare('INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)'),
-    blocks: db.prepare<[], BlockRow>('SELECT id, address, schema, generation, gone FROM block ORDER BY id'),
-    blockId: db.prepare<[string], { id: number }>('SELECT id FROM block WHERE address = ?'),
-    schemaOf: db.prepare<[number], { schema: string }>('SELECT schema FROM block WHERE id = ?'),
-    putBlock: db.prepare(
-      `INSERT INTO block (address, schema, generation) VALUES (?, ?, ?)
-       ON CONFLICT (address) DO UPDATE SET schema = excluded.schema, gone = NULL,
-         generation = coalesce(excluded.generation, generation)`,
-    ),
-    dropBlock: db.prepare('DELETE FROM block WHERE id = ?'),
-    unmake: db.prepare('UPDATE block SET generation = NULL, gone = NULL WHERE id = ?'),
-    setGone: db.prepare('UPDATE block SET gone = ? WHERE id = ?'),
-    lastPosition: db.prepare<[], { position: number }>(
-      'SELECT max(coalesce((SELECT max(position) FROM change), 0), coalesce((SELECT max(position) FROM aside), 0)) AS position',
-    ),
-    firstUnsettled: db.prepare<[number], object>('SELECT 1 FROM change WHERE block = ? AND unsettled = 1 LIMIT 1'),
-    changes: db.prepare<[number], ChangeRow>(
-      'SELECT position, unsettled, bytes FROM change WHERE block = ? ORDER BY position',
-    ),
-    settled: db.prepare<[number], ChangeRow>(
-      'SELECT position, unsettled, bytes FROM change WHERE block = ? AND unsettled = 0 ORDER BY position',
-    ),
-    tails: db.prepare<[], { block: number; changes: number }>(
-      'SELECT block, count(*) AS changes FROM change GROUP BY block',
-    ),
-    putChange: db.prepare('INSERT INTO change (position, block, unsettled, bytes) VALUES (?, ?, ?, ?)'),
-    settle: db.prepare(
-      'UPDATE change SET unsettled = 0 WHERE block = ? AND unsettled = 1 AND position BETWEEN ? AND ?',
-    ),
-    dropChange: db.prepare('DELETE FROM change WHERE position = ?'),
-    dropUnsettled: db.prepare('DELETE FROM change WHERE block = ? AND unsettled = 1 AND position BETWEEN ? AND ?'),
-    dropChanges: db.prepare('DELETE FROM change WHERE block = ?'),
-    snapshot: db.prepare<[number], { bytes: Uint8Array; changes: number }>(
-      'SELECT bytes, changes FROM snapshot WHERE block = ?',
-    ),
-    putSnapshot: db.prepare('INSERT OR REPLACE INTO snapshot (block, changes, bytes) VALUES (?, ?, ?)'),
-    dropSnapshot: db.prepare('DELETE FROM snapshot WHERE block = ?'),
-    own: db.prepare<[number], object>('SELECT actor, seq, hash FROM own WHERE block = ? ORDER BY position'),
-    allOwn: db.prepare<[], object>(
-      `SELECT b.address, b.generation, o.actor, o.seq, o.hash FROM own o JOIN block b ON b.id = o.block
-       WHERE b.generation IS NOT NULL ORDER BY o.position DESC`,
-    ),
-    // An older one may come again, after one that was newer.
-    putOwn: db.prepare(
-      `INSERT INTO own (block, actor, seq, hash, position) VALUES (?, ?, ?, ?, ?)
-       ON CONFLICT (block, actor) DO UPDATE SET seq = excluded.seq, hash = excluded.hash, position = excluded.position
-       WHERE excluded.seq > seq`,
-    ),
-    trimOwn: db.prepare(
-      `DELETE FROM own WHERE block = ? AND actor IN
-         (SELECT actor FROM own WHERE block = ? ORDER BY position DESC LIMIT -1 OFFSET ?)`,
-    ),
-    dropOwn: db.prepare('DELETE FROM own WHERE block = ?'),
-    aside: db.prepare<[number], AsideRow>(
-      'SELECT part, code, detail, bytes FROM aside WHERE block = ? ORDER BY part, position',
-    ),
-    setAside: db.prepare(
-      `INSERT INTO aside (position, block, part, code, detail, bytes)
-       SELECT position, block, @from, @code, @detail, bytes FROM change
-       WHERE block = @id AND unsettled = 1 AND position >= @from`,
-    ),
-  }
 }

@@ -41,6 +41,8 @@ export interface StoredChange {
 
 /** Changes that the daemon refused for good: no longer in the block, kept to be read. */
 export interface StoredAside {
+  /** Of its first change in the store. */
+  readonly id: number
   readonly code: string
   readonly detail: string | undefined
   readonly changes: readonly Uint8Array[]
@@ -107,6 +109,24 @@ export type StoreWrite =
     }
   /** The block begins again from its schema: the address holds another generation now. */
   | { readonly kind: 'reset'; readonly address: BlockAddress }
+  /** Changes were taken out of a block: this is all that is left but for unsettled changes. */
+  | {
+      readonly kind: 'rewritten'
+      readonly address: BlockAddress
+      /** An Automerge document that was loaded again. */
+      readonly snapshot: Uint8Array
+      readonly changes: number
+      readonly own: readonly StoredOwn[]
+      /** Positions of unsettled changes that were taken out. */
+      readonly dropped: readonly number[]
+      /** What is kept aside, from a position on that is free. */
+      readonly aside: readonly Uint8Array[]
+      readonly position: number
+      readonly code: string
+      readonly detail: string | undefined
+    }
+  /** The author has seen what was kept aside. */
+  | { readonly kind: 'drop-aside'; readonly address: BlockAddress; readonly id: number }
   /** The block is nobody's concern any more: what is stored of it goes, but for what was set aside. */
   | { readonly kind: 'forget'; readonly address: BlockAddress }
   | { readonly kind: 'gone'; readonly address: BlockAddress; readonly reason: string | undefined }

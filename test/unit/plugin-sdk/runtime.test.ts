@@ -146,25 +146,21 @@ describe('connecting', () => {
     await runtime.stop()
   })
 
-  it.each<ErrorCode>([
-    'approval-denied',
-    'revoked',
-    'invite-invalid',
-    'version-mismatch',
-    'replica-limit',
-    'superseded',
-  ])('ends with %s and asks no more', async (code) => {
-    const { clock, daemon, hosts, states, start } = world()
-    daemon.script = refusing(code)
-    const runtime = start()
-    const outcome = codeOf(runtime.done)
-    await clock.advance(120_000)
-    expect(await outcome).toBe(code)
-    expect(daemon.dials).toBe(1)
-    expect(hosts).toEqual([])
-    expect(states().at(-1)).toBe('stopped')
-    expect(daemon.isStopped).toBe(true)
-  })
+  it.each<ErrorCode>(['approval-denied', 'revoked', 'invite-invalid', 'version-mismatch', 'superseded'])(
+    'ends with %s and asks no more',
+    async (code) => {
+      const { clock, daemon, hosts, states, start } = world()
+      daemon.script = refusing(code)
+      const runtime = start()
+      const outcome = codeOf(runtime.done)
+      await clock.advance(120_000)
+      expect(await outcome).toBe(code)
+      expect(daemon.dials).toBe(1)
+      expect(hosts).toEqual([])
+      expect(states().at(-1)).toBe('stopped')
+      expect(daemon.isStopped).toBe(true)
+    },
+  )
 
   it('ends when another key answers the dial, and does not take it for an outage', async () => {
     const { clock, daemon, start } = world()

@@ -195,7 +195,9 @@ describe('welcome', () => {
   it('takes eight replicas of a key, and the same one again among them', () => {
     const { links, open } = world()
     for (let n = 0; n < limits.maxLiveReplicas; n++) links.welcome(open().link, ids(n, 1))
-    expect(() => links.welcome(open().link, ids(99, 1))).toThrow(expect.objectContaining({ code: 'replica-limit' }))
+    expect(() => links.welcome(open().link, ids(99, 1))).toThrow(
+      expect.objectContaining({ code: 'replica-limit', retryable: true, retryAfterMs: limits.beatTimeoutMs }),
+    )
     links.welcome(open().link, ids(0, 1))
     expect(links.live(alice)).toHaveLength(limits.maxLiveReplicas)
   })

@@ -48,7 +48,7 @@ describe('changes that are set aside', () => {
     block.settle(new Set([kept.hash]))
     block.setAside(type(block, ' refused'))
     expect(block.value.text).toBe('kept')
-    expect(block.own).toEqual([{ actor: kept.actor, seq: 1, hash: kept.hash }])
+    expect(block.own.newest).toEqual([{ actor: kept.actor, seq: 1, hash: kept.hash }])
   })
 })
 

@@ -161,7 +161,7 @@ describe('what was written', () => {
     const content = await again.read(notes)
     expect(content.changes.map(({ position, isUnsettled }) => [position, isUnsettled])).toEqual([[1, false]])
     expect(content.aside).toEqual([
-      { code: 'grant-missing', detail: 'why', changes: made.slice(1).map((bytes) => new Uint8Array(bytes)) },
+      { id: 2, code: 'grant-missing', detail: 'why', changes: made.slice(1).map((bytes) => new Uint8Array(bytes)) },
     ])
     expect(again.state.blocks).toMatchObject([{ hasUnsettled: false }])
     // Positions are never used again, also not those of what was set aside.

@@ -1,0 +1,29 @@
+/**
+ * Compares what the engine hands out with what it was given. Keeps: a change that passed is in the document as its author
+ * wrote it, so that whoever gets it from there gets nothing else.
+ */
+import * as A from '@automerge/automerge'
+import type { ChangeHash } from '../../protocol/index.ts'
+import { hashOf } from './local-change.ts'
+
+/** A change whose structure and checksum were looked at. */
+export interface KnownChange {
+  readonly bytes: Uint8Array
+  readonly hash: ChangeHash
+}
+
+/**
+ * A hash covers every byte of a change that counts. What came twice, or is below the heads, is not handed out; what waits
+ * for another change is not yet.
+ *
+ * @throws when the engine hands out something that it was not given
+ */
+export function assertSame(doc: A.Doc<unknown>, heads: readonly string[], given: readonly KnownChange[]): void {
+  const handedOut = A.getChangesSince(doc, [...heads])
+  const hashes = new Set<string>(given.map(({ hash }) => hash))
+  for (const bytes of handedOut) {
+    if (!hashes.delete(hashOf(bytes))) throw new Error('the engine hands out another change than it was given')
+  }
+  if (hashes.size === 0 || A.getMissingDeps(doc, []).length > 0) return
+  for (const hash of hashes) if (!A.hasHeads(doc, [hash])) throw new Error('the engine keeps a change back')
+}

@@ -1,0 +1,77 @@
+/**
+ * What the daemon has set aside leaves the blocks of a replica. Keeps: many changes of one block cost one rebuilding, and
+ * all of it is done before anything that the daemon says afterwards is looked at, cursors above all.
+ */
+import { asError, type ChangeHash, type Channel, type Clock } from '../../protocol/index.ts'
+import type { DiallerEffect, DiallerSession } from '../../protocol/sync/index.ts'
+import type { Entry } from './entry.ts'
+import type { Intake } from './intake.ts'
+import type { MemoryLog } from './replica-init.ts'
+
+export interface SetAsideInit {
+  readonly intake: Intake
+  readonly clock: Clock
+  readonly log: MemoryLog
+  /** Asks the daemon for the handle of a block. */
+  ask(entry: Entry): void
+  /** Says something on the present conversation, if there is one. */
+  say(what: (session: DiallerSession) => DiallerEffect[]): void
+}
+
+export class SetAside {
+  readonly #init: SetAsideInit
+  readonly #due = new Map<Entry, Set<ChangeHash>>()
+  #working: Promise<void> | undefined
+  #cancel: (() => void) | undefined
+
+  constructor(init: SetAsideInit) {
+    this.#init = init
+  }
+
+  /** The daemon set a change aside. Done soon, also when it has nothing more to say. */
+  add(entry: Entry, hash: ChangeHash, channel: Channel): void {
+    this.#init.log.warn({ address: entry.address, hash }, 'the daemon set a change of a block aside')
+    entry.awaited.delete(hash)
+    const hashes = this.#due.get(entry) ?? new Set()
+    this.#due.set(entry, hashes.add(hash))
+    this.#cancel ??= this.#init.clock.after(0, () => {
+      this.done().catch((error) => channel.abort(asError(error)))
+    })
+  }
+
+  /**
+   * The engine here cannot take these: the daemon is told, to find out whose fault that is. Called by a timer too:
+   * whatever goes wrong must not leave it. A block without a handle is asked for first.
+   */
+  poisoned(entry: Entry, hashes: readonly ChangeHash[]): void {
+    for (const hash of hashes) entry.poison.add(hash)
+    const { wire } = entry
+    if (wire === undefined) this.#init.ask(entry)
+    else {
+      this.#init.say((session) => {
+        const told = [...entry.poison].flatMap((hash) => session.poison(wire, hash))
+        entry.poison.clear()
+        return told
+      })
+    }
+  }
+
+  /** Resolves when nothing is left to be done. */
+  async done(): Promise<void> {
+    while (this.#due.size > 0 || this.#working !== undefined) {
+      this.#working ??= this.#work().finally(() => {
+        this.#working = undefined
+      })
+      await this.#working
+    }
+  }
+
+  async #work(): Promise<void> {
+    this.#cancel?.()
+    this.#cancel = undefined
+    for (const [entry, hashes] of this.#due) {
+      this.#due.delete(entry)
+      await this.#init.intake.takeOut(entry, hashes)
+    }
+  }
+}

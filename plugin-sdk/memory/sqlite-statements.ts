@@ -1,0 +1,89 @@
+/** The statements of a replica's file, apart from what is done with them. Keeps: no SQL is put together from values. */
+import type Database from 'better-sqlite3'
+import type { BlockAddress } from '../../protocol/ids.ts'
+
+interface BlockRow {
+  readonly id: number
+  readonly address: BlockAddress
+  readonly schema: string
+  readonly generation: number | null
+  readonly gone: string | null
+}
+
+type ChangeRow = { position: number; unsettled: number; bytes: Uint8Array }
+type AsideRow = { part: number; code: string; detail: string | null; bytes: Uint8Array }
+
+/** Compiled once, when the file is opened. */
+export function prepareStatements(db: Database.Database) {
+  return {
+    getMeta: db.prepare<[string], { value: unknown }>('SELECT value FROM meta WHERE key = ?'),
+    setMeta: db.prepare('INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)'),
+    blocks: db.prepare<[], BlockRow>('SELECT id, address, schema, generation, gone FROM block ORDER BY id'),
+    blockId: db.prepare<[string], { id: number }>('SELECT id FROM block WHERE address = ?'),
+    schemaOf: db.prepare<[number], { schema: string }>('SELECT schema FROM block WHERE id = ?'),
+    putBlock: db.prepare(
+      `INSERT INTO block (address, schema, generation) VALUES (?, ?, ?)
+       ON CONFLICT (address) DO UPDATE SET schema = excluded.schema, gone = NULL,
+         generation = coalesce(excluded.generation, generation)`,
+    ),
+    dropBlock: db.prepare('DELETE FROM block WHERE id = ?'),
+    unmake: db.prepare('UPDATE block SET generation = NULL, gone = NULL WHERE id = ?'),
+    setGone: db.prepare('UPDATE block SET gone = ? WHERE id = ?'),
+    lastPosition: db.prepare<[], { position: number }>(
+      'SELECT max(coalesce((SELECT max(position) FROM change), 0), coalesce((SELECT max(position) FROM aside), 0)) AS position',
+    ),
+    firstUnsettled: db.prepare<[number], object>('SELECT 1 FROM change WHERE block = ? AND unsettled = 1 LIMIT 1'),
+    changes: db.prepare<[number], ChangeRow>(
+      'SELECT position, unsettled, bytes FROM change WHERE block = ? ORDER BY position',
+    ),
+    settled: db.prepare<[number], ChangeRow>(
+      'SELECT position, unsettled, bytes FROM change WHERE block = ? AND unsettled = 0 ORDER BY position',
+    ),
+    tails: db.prepare<[], { block: number; changes: number }>(
+      'SELECT block, count(*) AS changes FROM change GROUP BY block',
+    ),
+    putChange: db.prepare('INSERT INTO change (position, block, unsettled, bytes) VALUES (?, ?, ?, ?)'),
+    settle: db.prepare(
+      'UPDATE change SET unsettled = 0 WHERE block = ? AND unsettled = 1 AND position BETWEEN ? AND ?',
+    ),
+    dropChange: db.prepare('DELETE FROM change WHERE position = ?'),
+    dropSettled: db.prepare('DELETE FROM change WHERE block = ? AND unsettled = 0'),
+    dropUnsettled: db.prepare('DELETE FROM change WHERE block = ? AND unsettled = 1 AND position BETWEEN ? AND ?'),
+    dropChanges: db.prepare('DELETE FROM change WHERE block = ?'),
+    snapshot: db.prepare<[number], { bytes: Uint8Array; changes: number }>(
+      'SELECT bytes, changes FROM snapshot WHERE block = ?',
+    ),
+    putSnapshot: db.prepare('INSERT OR REPLACE INTO snapshot (block, changes, bytes) VALUES (?, ?, ?)'),
+    dropSnapshot: db.prepare('DELETE FROM snapshot WHERE block = ?'),
+    own: db.prepare<[number], object>('SELECT actor, seq, hash FROM own WHERE block = ? ORDER BY position'),
+    allOwn: db.prepare<[], object>(
+      `SELECT b.address, b.generation, o.actor, o.seq, o.hash FROM own o JOIN block b ON b.id = o.block
+       WHERE b.generation IS NOT NULL ORDER BY o.position DESC`,
+    ),
+    // An older one may come again, after one that was newer.
+    putOwn: db.prepare(
+      `INSERT INTO own (block, actor, seq, hash, position) VALUES (?, ?, ?, ?, ?)
+       ON CONFLICT (block, actor) DO UPDATE SET seq = excluded.seq, hash = excluded.hash, position = excluded.position
+       WHERE excluded.seq > seq`,
+    ),
+    trimOwn: db.prepare(
+      `DELETE FROM own WHERE block = ? AND actor IN
+         (SELECT actor FROM own WHERE block = ? ORDER BY position DESC LIMIT -1 OFFSET ?)`,
+    ),
+    dropOwn: db.prepare('DELETE FROM own WHERE block = ?'),
+    aside: db.prepare<[number], AsideRow>(
+      'SELECT part, code, detail, bytes FROM aside WHERE block = ? ORDER BY part, position',
+    ),
+    putAside: db.prepare('INSERT INTO aside (position, block, part, code, detail, bytes) VALUES (?, ?, ?, ?, ?, ?)'),
+    dropAside: db.prepare('DELETE FROM aside WHERE block = ? AND part = ?'),
+    asideSize: db.prepare<[], { bytes: number; parts: number }>(
+      'SELECT coalesce(sum(length(bytes)), 0) AS bytes, count(DISTINCT part) AS parts FROM aside',
+    ),
+    dropOldestAside: db.prepare('DELETE FROM aside WHERE part = (SELECT min(part) FROM aside)'),
+    setAside: db.prepare(
+      `INSERT INTO aside (position, block, part, code, detail, bytes)
+       SELECT position, block, @from, @code, @detail, bytes FROM change
+       WHERE block = @id AND unsettled = 1 AND position >= @from`,
+    ),
+  }
+}
