@@ -20,20 +20,11 @@ export interface RefusedChanges {
   readonly changes: readonly Uint8Array[]
 }
 
-/** What was missed is on its way. */
-export interface CatchUp {
-  readonly received: number
-  readonly total: number
-  readonly unit: 'changes' | 'bytes'
-}
-
 export interface BlockEvents {
   /** The content changed: `local` when it was changed here, else once for everything that arrived together. */
   change: { readonly local: boolean }
   state: { readonly state: BlockState; readonly reason: string }
   refused: RefusedChanges
-  /** Of a catch-up that takes more than one frame. */
-  progress: CatchUp
 }
 
 type Listener<Event> = (event: Event) => void

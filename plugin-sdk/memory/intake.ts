@@ -98,8 +98,8 @@ export class Intake {
    * One actor told two stories, so that no daemon can take the second: what it did is made again under another actor, on
    * top of what is left, and the author is told.
    */
-  reauthor(entry: Entry, first: LocalChange, error: Refusal): void {
-    if (entry.loaded === undefined) return
+  reauthor(entry: Entry, first: LocalChange, error: Refusal): string | undefined {
+    if (entry.loaded === undefined) return undefined
     const { block, handle } = entry.loaded
     const { code, detail } = error
     const { aside, again } = block.reauthor(first)
@@ -109,6 +109,7 @@ export class Intake {
       this.#init.onLocal(entry, again)
       handle.rewritten(refusedOf(first.position, aside, error))
     }
+    return again?.hash
   }
 
   /**

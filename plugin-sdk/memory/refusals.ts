@@ -28,6 +28,8 @@ function waitMs(entry: Entry, { retryAfterMs }: Refusal): number {
 
 export class Refusals {
   readonly #init: RefusalsInit
+  /** Made again already: refused once more, it is refused for good. */
+  readonly #again = new Set<string>()
 
   constructor(init: RefusalsInit) {
     this.#init = init
@@ -38,8 +40,10 @@ export class Refusals {
     const first = entry.loaded?.block.unsettled.find((change) => hashes.has(change.hash))
     if (first === undefined) return
     if (isForNow(error)) this.#retryLater(entry, error)
-    else if (error.code === 'equivocation') this.#init.intake.reauthor(entry, first, error)
-    else {
+    else if (error.code === 'equivocation' && !this.#again.has(first.hash)) {
+      const hash = this.#init.intake.reauthor(entry, first, error)
+      if (hash !== undefined) this.#again.add(hash)
+    } else {
       this.#init.intake.refuse(entry, first, error)
       entry.loaded?.handle.setState('denied', toError(error).message)
     }
