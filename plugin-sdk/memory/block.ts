@@ -18,8 +18,9 @@ import { ApplyShare } from './apply-share.ts'
 import type { BlockInit } from './block-init.ts'
 import { withTrueCounters } from './counters.ts'
 import { type Base, BlockDocument, firstOf, type KnownChange, snapshotBase } from './document.ts'
-import { hashOf, type LocalChange, localChange } from './local-change.ts'
+import { type LocalChange, localChange } from './local-change.ts'
 import { OwnChanges } from './own-changes.ts'
+import { hashOf } from './re-encoding.ts'
 import type { StoredContent } from './store.ts'
 
 type Doc<Name extends SchemaName> = A.Doc<SchemaValues[Name]>
@@ -60,7 +61,6 @@ export class Block<Name extends SchemaName = SchemaName> {
     return this.#document.value
   }
 
-  /** What was made here. */
   get own(): Pick<OwnChanges, 'made' | 'newest' | 'unsettled'> {
     return this.#own
   }

@@ -7,8 +7,7 @@
 import * as A from '@automerge/automerge'
 import type { BlockSchema, ChangeHash } from '../../protocol/index.ts'
 import { headsOf } from './document-chunk.ts'
-import { hashOf } from './local-change.ts'
-import { assertSame, type KnownChange } from './re-encoding.ts'
+import { assertSame, hashOf, type KnownChange } from './re-encoding.ts'
 
 /** Where a document begins. */
 export interface Base {

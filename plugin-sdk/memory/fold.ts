@@ -3,7 +3,7 @@
  * as many changes, each as it was written, and no change in it waits for one that is missing.
  */
 import * as A from '@automerge/automerge'
-import { readChange } from '../../protocol/sync/index.ts'
+import { readChange } from '../../protocol/sync/change-structure.ts'
 import { assertSame } from './re-encoding.ts'
 
 export interface FoldTask {

@@ -1,5 +1,4 @@
 /** A change made here, with what sending it needs, so that it is read once. */
-import { createHash } from 'node:crypto'
 import type { ChangeHash } from '../../protocol/index.ts'
 import { type ChangeFacts, readChange } from '../../protocol/sync/index.ts'
 import type { StoredChange } from './store.ts'
@@ -62,6 +61,3 @@ export function changesAfter(changes: readonly LocalChange[], number: number): r
   }
   return changes.slice(low)
 }
-
-/** The hash of an uncompressed change, as Automerge hands it out: of everything behind magic number and checksum. */
-export const hashOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes.subarray(8)).digest('hex')
