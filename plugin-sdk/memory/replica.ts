@@ -1,6 +1,5 @@
 /**
- * The conversation of a replica with the daemon, which keeps its blocks in step. Survives any number of connections; what
- * is not settled when one ends is sent on the next.
+ * The conversation of a replica with the daemon. Survives any number of connections; what is unsettled goes on the next.
  */
 import {
   asError,
@@ -242,7 +241,7 @@ export class Replica {
         tellHave({
           entries: this.#entries,
           isWatched: (address) => this.#watches.covers(address),
-          say: (entries, isLast) => this.#apply(conversation.session.have(entries, isLast)),
+          say: (entries, isLast) => this.#say((session) => session.have(entries, isLast)),
           isOver: () => this.#conversation !== conversation,
         }).catch((error) => conversation.channel.abort(asError(error)))
         break
@@ -252,9 +251,8 @@ export class Replica {
         this.#sending.answered()
         break
       case 'refused':
-        for (const [entry, changes] of byEntry(effect.changes, conversation.asking.byWire)) {
+        for (const [entry, changes] of byEntry(effect.changes, conversation.asking.byWire))
           this.#refusals.refused(entry, changes, effect.error)
-        }
         break
       case 'handle-refused':
         this.#refusals.createRefused(conversation.asking.byWire.get(effect.handle), effect.error)

@@ -134,7 +134,8 @@ describe('one actor with two stories', () => {
     const refused: unknown[] = []
     block.on('refused', (each) => refused.push(each))
     const flushed = block.flushed()
-    await daemon.clock.advance(0)
+    // What follows a frame on its way may wait for the answer to that.
+    await daemon.clock.advance(10)
     await flushed
     expect(block.value.text).toBe('settled one two')
     expect(block).toMatchObject({ pending: 0, refused: [{ code: 'equivocation' }] })
@@ -149,7 +150,7 @@ describe('one actor with two stories', () => {
     const block = await opened()
     daemon.refuseChanges = { code: 'equivocation' }
     write(block, 'lost')
-    await daemon.clock.advance(0)
+    await daemon.clock.advance(10)
     expect(daemon.deltas).toHaveLength(2)
     expect(block.value.text).toBe('')
     expect(block.refused).toHaveLength(2)
