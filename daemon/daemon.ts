@@ -74,8 +74,9 @@ export async function startDaemon(init: DaemonInit): Promise<Daemon> {
     await lifecycle.start({ name: 'approvals', start: () => approvals.start(), stop: () => approvals.stop() })
 
     const peers = () => approvals.peers().map((row) => row.peer)
+    const grantOf: ChangeLogInit['grantOf'] = (peer) => approvals.grantOf(peer)
     const history: ChangeLogInit['history'] = (row, hashes) => views.recall(row, hashes)
-    const changeLog = await openChangeLog({ storage, clock, self, peers, history })
+    const changeLog = await openChangeLog({ storage, clock, self, peers, grantOf, history })
     await lifecycle.start({ name: 'log', stop: () => changeLog.settled() })
 
     const derived = await startDerived(lifecycle, { storage, changeLog, clock, log, random, self, seed: identity.seed })

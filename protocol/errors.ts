@@ -336,6 +336,14 @@ export const errorTable = {
     retryable: false,
     exit: 7,
   },
+  'author-refused': {
+    category: 'denied',
+    local: 'The author of a supplied change may not write to the block.',
+    remote: 'The author of what you supply may not write to this block.',
+    next: 'Nothing to do if the author was revoked or narrowed on purpose; else give it the grant again (moor invite).',
+    retryable: false,
+    exit: 7,
+  },
   quarantined: {
     category: 'conflict',
     local: 'The change is set aside, or builds on one that is.',

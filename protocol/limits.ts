@@ -79,6 +79,16 @@ export const limitTable = {
   maxChangeBytes: { value: 192 * 1024, unit: 'bytes', reason: 'a change plus its envelope fits a frame' },
   maxExpandedBytes: { value: 1024 * 1024, unit: 'bytes', reason: 'a change after inflation; also a frame of changes' },
   maxChangesPerFrame: { value: 512, unit: 'count', reason: 'bounds the structural check per frame' },
+  maxSupplyChanges: {
+    value: 8_192,
+    unit: 'count',
+    reason: 'changes of another author that wait in memory for the signature that covers them',
+  },
+  maxSupplyBytes: {
+    value: 1024 * 1024,
+    unit: 'bytes',
+    reason: 'the same in bytes; about as many keystrokes',
+  },
   maxOpsPerFrame: {
     value: 20_000,
     unit: 'ops',

@@ -2,14 +2,15 @@
  * How one replica is sent blocks: introduced, as a snapshot, as groups of the log. Keeps true: bytes wait for credit and
  * for the stream, and a long run of work lets everyone else have a turn.
  */
-import type { PeerId } from '../../protocol/ids.ts'
+import type { BlockAddress, PeerId } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
 import { type ListenerEffect, type ListenerSession, ownsActor } from '../../protocol/sync/index.ts'
 import type { BlockId, BlockRow, Origin, QuarantineRow } from '../storage/storage.ts'
 import type { BlockIndex } from './block-index.ts'
 import type { LogReader } from './log-reader.ts'
-import type { Clock, Possession } from './possession.ts'
+import type { Clock, HeldBlock, Possession } from './possession.ts'
 import type { Quarantine } from './quarantine.ts'
+import type { Resupply, Supplier } from './resupply.ts'
 import type { LogGroup } from './ring.ts'
 
 export interface BlockSenderInit {
@@ -21,6 +22,9 @@ export interface BlockSenderInit {
   readonly reader: LogReader
   /** What the replica said it holds of its own actors. */
   readonly own: Possession
+  readonly resupply: Resupply
+  /** The replica, when it may be asked for what is lost. */
+  readonly supplier: Supplier
   readonly signal: AbortSignal
   apply(effects: readonly ListenerEffect[]): void
   /** Resolves when the stream takes more. */
@@ -34,6 +38,8 @@ const stepsPerTurn = 64
 
 export class BlockSender {
   readonly #init: BlockSenderInit
+  /** What the replica said to hold of blocks, until they are introduced: it may have to make some of them again first. */
+  readonly #claimed = new Map<BlockAddress, HeldBlock>()
   #steps = 0
 
   constructor(init: BlockSenderInit) {
@@ -47,11 +53,25 @@ export class BlockSender {
   }
 
   /**
-   * Introduces the block, under the dialler's handle when it asked for it. `named`: what `have` said of the block.
+   * Introduces the block, under the dialler's handle when it asked for it.
    */
-  async introduce(row: BlockRow, { named, asked }: { named?: Clock | undefined; asked?: number } = {}): Promise<void> {
-    const held = await this.#held(row.id, named)
-    this.#init.apply(this.#init.session.block(row.id, row, held, asked))
+  async introduce(row: BlockRow, { asked }: { asked?: number } = {}): Promise<void> {
+    const named = this.#takeClaim(row)
+    const { origin, own, reader, resupply, self, session, supplier } = this.#init
+    const mine = own.of(row.id)
+    // What the log holds of the replica's actors that it named; the rest of them it sends again.
+    const clock = mine === undefined && named === undefined ? [] : await reader.clock(row.id)
+    const held = clock.filter(({ actor }) => {
+      return mine?.has(actor) || (named?.has(actor) && ownsActor(self, origin.peer, actor))
+    })
+    const told = held.map(({ actor, seq }) => ({ actor, seq }))
+    this.#init.apply(session.block(row.id, row, told, asked))
+    if (named !== undefined) resupply.offer(supplier, row.id, named, clock)
+  }
+
+  /** The replica said what it holds of a block, whether or not there is one. */
+  claim(address: BlockAddress, held: HeldBlock): void {
+    this.#claimed.set(address, held)
   }
 
   isIntroduced(block: BlockId | undefined): boolean {
@@ -81,11 +101,10 @@ export class BlockSender {
     this.#init.apply(session.delta(lacks.block, lacks.lastSeq, lacks.run(session.runEncoding), lacks.tips))
   }
 
-  /** The group less what the replica holds: of what it sent itself, and of what `have` said; undefined for nothing. */
+  /** The group less what the replica holds: its own actors, what it sent, and what `have` said; undefined for nothing. */
   #lacking(group: LogGroup, named: Clock | undefined): LogGroup | undefined {
-    const { origin, own } = this.#init
-    const isOwn = group.origin.peer === origin.peer && group.origin.replica === origin.replica
-    const mine = isOwn ? own.of(group.block) : undefined
+    // Whoever sent it: another replica may have supplied what this one wrote.
+    const mine = this.#init.own.of(group.block)
     if (mine === undefined && named === undefined) return group
     return group.without(({ actor, actorSeq }) => {
       return actorSeq <= Math.max(mine?.get(actor) ?? 0, named?.get(actor) ?? 0)
@@ -110,14 +129,10 @@ export class BlockSender {
     while (this.#init.session.sendCredit <= 0 && !this.#init.signal.aborted) await this.#init.changed()
   }
 
-  /** What the log holds of the replica's actors that it named; the rest of them it sends again. */
-  async #held(block: BlockId, named: Clock | undefined): Promise<{ actor: string; seq: number }[]> {
-    const { origin, own, reader, self } = this.#init
-    const mine = own.of(block)
-    if (mine === undefined && named === undefined) return []
-    const clock = await reader.clock(block)
-    return clock
-      .filter(({ actor }) => mine?.has(actor) || (named?.has(actor) && ownsActor(self, origin.peer, actor)))
-      .map(({ actor, seq }) => ({ actor, seq }))
+  #takeClaim({ address, generation }: BlockRow): Clock | undefined {
+    const held = this.#claimed.get(address)
+    if (held?.generation !== generation) return undefined
+    this.#claimed.delete(address)
+    return held.clock
   }
 }

@@ -31,6 +31,7 @@ import type {
   SuspensionRow,
 } from '../storage/storage.ts'
 import { Authors } from './authors.ts'
+import type { AuthorGrant } from './authorship.ts'
 import { BlockIndex } from './block-index.ts'
 import { Committer } from './committer.ts'
 import { FanOut } from './fan-out.ts'
@@ -40,6 +41,7 @@ import { LogReader } from './log-reader.ts'
 import { LossReport } from './loss-report.ts'
 import { Quarantine } from './quarantine.ts'
 import type { History } from './recall.ts'
+import { Resupply } from './resupply.ts'
 import { type LogGroup, Ring } from './ring.ts'
 import type { WatcherComponents } from './watcher-components.ts'
 
@@ -49,6 +51,8 @@ export interface ChangeLogInit {
   readonly self: PeerId
   /** Every key that was ever approved. */
   peers(): Iterable<PeerId>
+  /** The grant of an approved peer. */
+  grantOf(peer: PeerId): AuthorGrant | undefined
   readonly history: History
   /** @default 16 MiB */
   readonly ringBytes?: number
@@ -61,6 +65,8 @@ export interface CreateBlock {
   readonly label: Label
   readonly meta: BlockMeta
   readonly schema: BlockSchema
+  /** The generation that the peer knew: deleted meanwhile, it is not made again. */
+  readonly known?: number | undefined
 }
 
 /** Made by {@link openChangeLog}: what is below exists only once the store was read. */
@@ -75,6 +81,7 @@ export class ChangeLog {
   readonly #committer: Committer
   readonly #ingest: Ingest
   readonly #ledgers: Ledgers
+  readonly #authors: Authors
   /** Blocks that a peer is making: in no row yet, and counted like those that are. */
   readonly #creating = new Map<PeerId, number>()
 
@@ -94,9 +101,23 @@ export class ChangeLog {
     this.#committer = committer
     this.#ledgers = ledgers
     const { history } = init
-    this.#ingest = new Ingest({ self, index, ledgers, committer, clock, quarantine, history })
-    const reader = new LogReader(storage, new Authors(self, () => init.peers()))
-    this.watcherComponents = { self, index, quarantine, ring, reader, committer, fanOut, epochs: state.epochs, clock }
+    const grantOf = (peer: PeerId): AuthorGrant | undefined => init.grantOf(peer)
+    this.#ingest = new Ingest({ self, index, ledgers, committer, clock, quarantine, history, grantOf })
+    this.#authors = new Authors(self, () => init.peers())
+    const reader = new LogReader(storage, this.#authors)
+    const resupply = new Resupply({ index, reader, clock })
+    this.watcherComponents = {
+      self,
+      index,
+      quarantine,
+      ring,
+      reader,
+      resupply,
+      committer,
+      fanOut,
+      epochs: state.epochs,
+      clock,
+    }
   }
 
   /** The log may be read up to here. */
@@ -110,14 +131,17 @@ export class ChangeLog {
 
   /**
    * The block at an address, made if there is none.
-   * @throws `address-taken`, `grant-changed`, `quota-exceeded`, `suspended`
+   * @throws `address-taken`, `block-deleted`, `grant-changed`, `quota-exceeded`, `suspended`
    */
-  async create({ origin, grantVersion, scope, label, meta, schema }: CreateBlock): Promise<BlockRow> {
-    const existing = this.index.at(formatAddress(scope, label))
+  async create({ origin, grantVersion, scope, label, meta, schema, known }: CreateBlock): Promise<BlockRow> {
+    const address = formatAddress(scope, label)
+    const existing = this.index.at(address)
     if (existing !== undefined) {
       if (existing.schema !== schema.name) throw new MooringError('address-taken', { detail: existing.schema })
       return existing
     }
+    // A generation that was never here is not deleted: this daemon may be an older copy of the one that had it.
+    if (known !== undefined && known <= this.index.generationOf(address)) throw new MooringError('block-deleted')
     const suspension = this.quarantine.suspension(origin.peer)
     if (suspension !== undefined) throw suspendedError(suspension)
     const creating = this.#creating.get(origin.peer) ?? 0
@@ -147,10 +171,11 @@ export class ChangeLog {
   /** Sets changes aside and suspends the peers of those that fail by themselves, in one transaction. */
   async setAside(block: BlockId, changes: readonly QuarantinedChange[]): Promise<void> {
     const row = this.index.byId(block)
-    const blamed = changes.filter(({ cause, peer }) => cause === undefined && peer !== this.#init.self)
     const suspend = new Map<PeerId, string>()
-    for (const { peer, hash, reason } of blamed) {
-      if (suspend.has(peer)) continue
+    for (const { cause, actor, peer: sender, hash, reason } of changes) {
+      // Who wrote it, and not who brought it: a supplier cannot have changed a byte of it.
+      const peer = this.#authors.of(actor) ?? sender
+      if (cause !== undefined || peer === this.#init.self || suspend.has(peer)) continue
       suspend.set(peer, `change ${hash.slice(0, 12)} of ${row?.address}: ${reason}`)
     }
     await this.#submitOwn({

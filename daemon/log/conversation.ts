@@ -5,10 +5,9 @@
 import { decodeValue, encodeValue } from '../../protocol/codec.ts'
 import { parseFrame } from '../../protocol/define.ts'
 import { asError, MooringError } from '../../protocol/errors.ts'
-import { allows, type Grant, isPattern } from '../../protocol/grants.ts'
-import { formatAddress, type PeerId, type ReplicaId } from '../../protocol/ids.ts'
+import { allows } from '../../protocol/grants.ts'
+import { formatAddress } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
-import type { Channel } from '../../protocol/rpc/channel.ts'
 import { schemaNamed } from '../../protocol/schemas/index.ts'
 import {
   type DiallerFrame,
@@ -19,24 +18,12 @@ import {
   type Settlement,
   syncFrames,
 } from '../../protocol/sync/index.ts'
-import type { Logger } from '../log.ts'
-import type { BlockId, BlockMeta } from '../storage/storage.ts'
+import type { BlockMeta } from '../storage/storage.ts'
 import type { ChangeLog } from './change-log.ts'
+import type { ConversationInit } from './conversation-init.ts'
+import type { Supplier } from './resupply.ts'
+import { checkPattern } from './watch-list.ts'
 import { Watcher } from './watcher.ts'
-
-export interface ConversationInit {
-  readonly channel: Channel
-  readonly peer: PeerId
-  readonly replica: ReplicaId
-  /** Ends with the session. */
-  readonly signal: AbortSignal
-  readonly log: Logger
-  grants(): { readonly grants: readonly Grant[]; readonly grantVersion: number }
-  /** A replica cannot take a change of this block: whether that is the change's fault is for the daemon to find out. */
-  onPoison(block: BlockId): void
-  /** Tells when the grant was widened; returns how to stop being told. */
-  onGranted(listener: () => void): () => void
-}
 
 /** Runs until the stream or the session ends; never throws. */
 export async function serveSync(log: ChangeLog, init: ConversationInit): Promise<void> {
@@ -61,6 +48,9 @@ class Conversation {
   readonly #ended = new AbortController()
   readonly #watcher: Watcher
   readonly #replica: string
+  readonly #supplier: Supplier
+  /** Resolves when all that was submitted is taken or refused. */
+  #settling: Promise<void> = Promise.resolve()
   readonly #end = (reason: MooringError): void => {
     this.#leave()
     this.#fail(reason)
@@ -74,10 +64,18 @@ class Conversation {
     this.#log = log
     this.#init = init
     this.#replica = `${init.peer} ${init.replica}`
+    this.#supplier = {
+      mayWrite: (address) => allows(init.grants().grants, { area: 'blocks', right: 'write', subject: address }),
+      // Without a handle it is not followed any more; the answer's deadline passes.
+      ask: (block, clock) => {
+        if (this.#session.handleOf(block) !== undefined) this.#apply(this.#session.lacks(block, clock))
+      },
+    }
     this.#watcher = new Watcher(log.watcherComponents, {
       session: this.#session,
       origin: { peer: init.peer, replica: init.replica },
       signal: this.#ended.signal,
+      supplier: this.#supplier,
       grants: () => init.grants(),
       apply: (effects) => this.#apply(effects),
       drained: () => init.channel.drained(limits.creditBytes),
@@ -118,6 +116,7 @@ class Conversation {
   #leave(): void {
     const open = this.#log.streams.get(this.#replica)
     if (open?.delete(this.#end) && open.size === 0) this.#log.streams.delete(this.#replica)
+    this.#log.watcherComponents.resupply.leave(this.#supplier)
   }
 
   get #isFull(): boolean {
@@ -179,8 +178,13 @@ class Conversation {
           this.#create(effect.frame).catch((error) => this.#fail(error))
           break
         case 'submit':
-          this.#submit(effect).catch((error) => this.#fail(error))
+          this.#submitted(effect)
           break
+        case 'supplied': {
+          const { resupply } = this.#log.watcherComponents
+          void this.#settling.then(() => resupply.done(this.#supplier, effect.block))
+          break
+        }
         case 'poison':
           if (++this.#poisonLines > maxPoisonLines) break
           this.#init.log.warn(
@@ -248,8 +252,8 @@ class Conversation {
       // To create is not to read: what is there already stays unseen, but for the fact that it is there.
       if (existing !== undefined && !mayKnow) throw new MooringError('address-taken')
       const origin = { peer: this.#init.peer, replica: this.#init.replica }
-      const { scope, label, meta } = frame
-      const row = await this.#log.create({ origin, grantVersion, scope, label, meta: metaOf(meta), schema })
+      const { scope, label, meta, generation: known } = frame
+      const row = await this.#log.create({ origin, grantVersion, scope, label, schema, known, meta: metaOf(meta) })
       if (this.#ended.signal.aborted) return
       this.#watcher.introduce(row, frame.handle)
     } catch (error) {
@@ -264,8 +268,13 @@ class Conversation {
     this.#apply(this.#session.refuseHandle(handle, error))
   }
 
+  #submitted(effect: Extract<ListenerEffect, { do: 'submit' }>): void {
+    const submitting = this.#submit(effect).catch((error) => this.#fail(error))
+    this.#settling = this.#settling.then(() => submitting)
+  }
+
   async #submit(effect: Extract<ListenerEffect, { do: 'submit' }>): Promise<void> {
-    const bytes = effect.chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0)
+    const bytes = effect.frames.flat().reduce((sum, chunk) => sum + chunk.byteLength, 0)
     this.#unstoredBytes += bytes
     this.#framesInFlight++
     const settlements = await this.#store(effect)
@@ -276,13 +285,13 @@ class Conversation {
   }
 
   async #store(effect: Extract<ListenerEffect, { do: 'submit' }>): Promise<Settlement[]> {
-    const refuse = (error: MooringError): Settlement[] => effect.chunks.map(() => error)
+    const refuse = (error: MooringError): Settlement[] => effect.frames.flat().map(() => error)
     if (effect.block === undefined) return refuse(new MooringError('unknown-handle'))
     const row = this.#log.index.byId(effect.block)
     if (row === undefined) return refuse(new MooringError('block-deleted'))
     const { grants, grantVersion } = this.#init.grants()
     const origin = { peer: this.#init.peer, replica: this.#init.replica }
-    const submission = { origin, grantVersion, block: row.id, chunks: effect.chunks, tips: effect.tips }
+    const submission = { origin, grantVersion, block: row.id, frames: effect.frames, tips: effect.tips }
     if (!allows(grants, { area: 'blocks', right: 'write', subject: row.address })) {
       const refusal = new MooringError('grant-missing', { detail: `blocks:write:${row.address}` })
       return this.#log.submit({ ...submission, refusal })
@@ -295,9 +304,3 @@ class Conversation {
 
 const metaOf = ({ description }: { description?: string | undefined }): BlockMeta =>
   description === undefined ? {} : { description }
-
-function checkPattern(pattern: string): void {
-  if (!isPattern(pattern, 'block')) {
-    throw new MooringError('invalid-input', { detail: 'a watch is space:<id>/<label>, space:<id>/* or space:*/*' })
-  }
-}

@@ -17,8 +17,9 @@ export function viewOf(watches: Iterable<string>, grantVersion: number): string 
 
 export const encodeCursor = (cursor: Cursor): Uint8Array => encodeValue({ ...cursor })
 
-/** Undefined for anything that this daemon did not issue in this form. */
-export function decodeCursor(bytes: Uint8Array): Cursor | undefined {
+/** Undefined for none, and for anything that this daemon did not issue in this form. */
+export function decodeCursor(bytes: Uint8Array | undefined): Cursor | undefined {
+  if (bytes === undefined) return undefined
   try {
     const value = decodeValue(bytes) as Partial<Cursor>
     const { epoch, seq, view } = value
@@ -37,9 +38,15 @@ export function isBeyond(cursor: Cursor, epochs: readonly Epoch[], published: Se
 
 /**
  * Whether the log can be continued from a cursor. A daemon restored from a backup knows an epoch only up to where the
- * backup was made: a cursor beyond that end speaks of rows that are gone.
+ * backup was made: a cursor beyond that end speaks of rows that are gone, and so does anything `seen` after it.
  */
-export function isValidCursor(cursor: Cursor, view: string, epochs: readonly Epoch[], published: Seq): boolean {
+export function isValidCursor(
+  cursor: Cursor,
+  seen: Seq,
+  view: string,
+  epochs: readonly Epoch[],
+  published: Seq,
+): boolean {
   const epoch = epochs.find((known) => known.id === cursor.epoch)
-  return epoch !== undefined && cursor.view === view && cursor.seq <= (epoch.endSeq ?? published)
+  return epoch !== undefined && cursor.view === view && Math.max(cursor.seq, seen) <= (epoch.endSeq ?? published)
 }

@@ -103,7 +103,7 @@ export class HeadMerges {
       origin: { peer: self, replica: ownReplica },
       grantVersion: 0,
       block: id,
-      chunks: [bytes],
+      frames: [[bytes]],
       tips: [{ actor, seq: 1, hash, signature }],
     })
     return settlement instanceof MooringError ? settlement : undefined

@@ -3,6 +3,7 @@
  * rate), then order, then the store. A frame is taken whole or not at all, because its signatures cover its last change.
  */
 
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { MooringError } from '../../protocol/errors.ts'
 import type { ActorId, PeerId } from '../../protocol/ids.ts'
 import type { Clock } from '../../protocol/index.ts'
@@ -15,9 +16,9 @@ import {
   readChange,
   type SentTip,
   type Settlement,
-  verifyTip,
 } from '../../protocol/sync/index.ts'
 import type { BlockRow, ChangeEntry, Origin, SuspensionRow } from '../storage/storage.ts'
+import { type AuthorGrant, Authorship } from './authorship.ts'
 import type { BlockIndex } from './block-index.ts'
 import type { Committer } from './committer.ts'
 import { costOf, type Ledger, type Ledgers } from './ledger.ts'
@@ -30,7 +31,8 @@ export interface Submission {
   /** The grant version that the caller's permission was checked under. */
   readonly grantVersion: number
   readonly block: number
-  readonly chunks: readonly Uint8Array[]
+  /** Frames that are taken or refused together: more than one only when a signature covers several. */
+  readonly frames: readonly (readonly Uint8Array[])[]
   readonly tips: readonly SentTip[]
   /** Why the sender may not write. Nothing is stored then; what was stored while it might write is settled. */
   readonly refusal?: MooringError
@@ -44,6 +46,8 @@ export interface IngestComponents {
   readonly clock: Clock
   readonly quarantine: Quarantine
   readonly history: History
+  /** The grant of an approved peer. */
+  grantOf(peer: PeerId): AuthorGrant | undefined
 }
 
 /** What the check of a signature counts for, in operations: one peer takes at most half of the time that there is. */
@@ -65,23 +69,28 @@ export class Ingest {
 
   /** What became of each change, in order. Never rejects: every refusal is a settlement. */
   async submit(submission: Submission): Promise<Settlement[]> {
-    const all = (settlement: Settlement): Settlement[] => submission.chunks.map(() => settlement)
+    const chunks = submission.frames.flat()
+    const all = (settlement: Settlement): Settlement[] => chunks.map(() => settlement)
     try {
       const row = this.#components.index.byId(submission.block)
       if (row === undefined || row.deletedSeq > 0) throw new MooringError('block-deleted')
       const { peer } = submission.origin
       // Before the work, so that what is refused is paid for too.
-      this.#spend(peer, submission.chunks.length + opsPerTip * submission.tips.length)
-      const facts = readFrame(submission.chunks)
-      this.#checkQuarantine(row, facts)
-      for (const fact of facts) {
-        if (!ownsActor(this.#components.self, peer, fact.actor)) throw new MooringError('actor-not-owned')
+      this.#spend(peer, chunks.length + opsPerTip * submission.tips.length)
+      const facts: ChangeFacts[] = []
+      for (const [index, frame] of submission.frames.entries()) {
+        // Each takes milliseconds, and everyone else waits.
+        if (index > 0) await nextTurn()
+        facts.push(...readFrame(frame))
       }
+      this.#checkQuarantine(row, facts)
+      const { self, grantOf } = this.#components
+      const authorship = new Authorship({ self, sender: peer, row, facts, tips: submission.tips, grantOf })
       this.#spend(peer, facts.reduce((sum, fact) => sum + costOf(fact), 0) - facts.length)
-      const refusal = submission.refusal ?? this.#suspension(peer)
+      const refusal = submission.refusal ?? this.#suspension([peer, ...authorship.others])
       if (refusal !== undefined) return await this.#settleKnown(submission, facts, refusal)
-      const tips = this.#checkTips(submission, row, facts)
-      return await this.#admitAndStore(submission, facts, tips)
+      authorship.checkSignatures()
+      return await this.#admitAndStore({ ...submission, row, chunks, facts, authorship })
     } catch (error) {
       if (error instanceof MooringError) return all(error)
       return all(new MooringError('internal', { cause: error }))
@@ -93,9 +102,12 @@ export class Ingest {
     this.#rates.delete(peer)
   }
 
-  #suspension(peer: PeerId): MooringError | undefined {
-    const suspension = this.#components.quarantine.suspension(peer)
-    return suspension === undefined ? undefined : suspendedError(suspension)
+  #suspension(peers: readonly PeerId[]): MooringError | undefined {
+    for (const peer of peers) {
+      const suspension = this.#components.quarantine.suspension(peer)
+      if (suspension !== undefined) return suspendedError(suspension)
+    }
+    return undefined
   }
 
   /**
@@ -110,22 +122,6 @@ export class Ingest {
     }
   }
 
-  /** Every actor of the frame has its last change signed by the peer that sends it. */
-  #checkTips(submission: Submission, row: BlockRow, facts: readonly ChangeFacts[]): Map<string, SentTip> {
-    const last = new Map<string, ChangeFacts>()
-    for (const fact of facts) last.set(fact.actor, fact)
-    const tips = new Map(submission.tips.map((tip) => [tip.actor as string, tip]))
-    for (const fact of last.values()) {
-      const tip = tips.get(fact.actor)
-      if (tip === undefined || tip.seq !== fact.seq || tip.hash !== fact.hash) {
-        throw new MooringError('bad-signature', { detail: 'the last change of each actor needs a tip' })
-      }
-      const signed = { ...tip, address: row.address, generation: row.generation }
-      if (!verifyTip(submission.origin.peer, signed, tip.signature)) throw new MooringError('bad-signature')
-    }
-    return tips
-  }
-
   /** A token bucket of operations; one second's worth may come at once. */
   #spend(peer: PeerId, cost: number): void {
     const nowMs = this.#components.clock.monotonicMs()
@@ -138,20 +134,17 @@ export class Ingest {
     throw new MooringError('rate-limited', { detail: 'maxOpsPerPeerSecond', retryAfterMs })
   }
 
-  async #admitAndStore(
-    submission: Submission,
-    facts: readonly ChangeFacts[],
-    tips: ReadonlyMap<string, SentTip>,
-  ): Promise<Settlement[]> {
+  async #admitAndStore(checked: Checked): Promise<Settlement[]> {
     const { committer } = this.#components
+    const { facts } = checked
     for (;;) {
       // Frames of one replica keep their order, also when one of them has to wait for what is known of it.
-      const turn = await this.#turns.take(turnOf(submission), async () => {
-        const known = await this.#recall.ledgerFor(submission, facts)
+      const turn = await this.#turns.take(turnOf(checked), async () => {
+        const known = await this.#recall.ledgerFor(checked, facts)
         if (known.isStale) return undefined
-        const entries = this.#admit(submission, known, facts, tips)
+        const entries = this.#admit(checked, known)
         // Handed to the store in the same turn as it was admitted: nothing comes in between.
-        const storing = entries.length > 0 ? this.#store(known, entries) : undefined
+        const storing = entries.length > 0 ? this.#store(known, entries, senderOf(checked)) : undefined
         storing?.catch(() => {})
         return { ledger: known, amount: entries.length, storing }
       })
@@ -184,13 +177,9 @@ export class Ingest {
   }
 
   /** The entries of those changes that the block does not have. @throws the refusal of the whole frame */
-  #admit(
-    submission: Submission,
-    ledger: Ledger,
-    facts: readonly ChangeFacts[],
-    tips: ReadonlyMap<string, SentTip>,
-  ): ChangeEntry[] {
-    const { origin, grantVersion, block, chunks } = submission
+  #admit(checked: Checked, ledger: Ledger): ChangeEntry[] {
+    const { origin, grantVersion, block, chunks, facts, authorship } = checked
+    const senders = [`${origin.peer} ${grantVersion}`, senderOf(checked)]
     const entries: ChangeEntry[] = []
     try {
       for (const [index, fact] of facts.entries()) {
@@ -202,9 +191,14 @@ export class Ingest {
           if (ledger.maxOpOf(fact.hash) === undefined) throw new MooringError('equivocation')
           continue
         }
-        checkPlace(fact, ledger, senderOf(submission), (actor) => ownsActor(this.#components.self, origin.peer, actor))
+        if (!authorship.covers(fact))
+          throw new MooringError('bad-signature', { detail: 'no signature covers a change' })
+        // Heads count for who made them: a supplier cannot make any in the name of another.
+        const owner = authorship.owner(fact.actor)
+        checkPlace(fact, ledger, senders, (actor) => ownsActor(this.#components.self, owner, actor))
         ledger.apply(fact, admission)
-        const tip = tips.get(fact.actor)
+        const tip = authorship.tip(fact.actor)
+        const author = authorship.supplied(fact.actor)
         const { hash, actor, seq, maxOp, deps } = fact
         const objects = admission.objects.map(objectRow)
         const change = {
@@ -224,6 +218,7 @@ export class Ingest {
           grantVersion,
           block,
           ...change,
+          ...(author === undefined ? {} : { author }),
           ...(tip?.hash === hash ? { tip } : {}),
         })
       }
@@ -235,11 +230,10 @@ export class Ingest {
     return entries
   }
 
-  async #store(ledger: Ledger, entries: readonly ChangeEntry[]): Promise<void> {
+  async #store(ledger: Ledger, entries: readonly ChangeEntry[], sender: string): Promise<void> {
     const { ledgers, committer } = this.#components
     const hashes = entries.map((entry) => entry.hash)
-    const [first] = entries
-    if (first !== undefined) ledger.sent(hashes, senderOf(first))
+    ledger.sent(hashes, sender)
     ledgers.grown(ledger)
     try {
       const outcomes = await committer.submit(entries)
@@ -254,9 +248,17 @@ export class Ingest {
   }
 }
 
-/** What is refused together: the store decides by peer and grant version. */
-const senderOf = ({ origin, grantVersion }: { readonly origin: Origin; readonly grantVersion: number }): string =>
-  `${origin.peer} ${grantVersion}`
+/** A submission that may be stored as far as its sender and its authors go. */
+interface Checked extends Submission {
+  readonly row: BlockRow
+  readonly chunks: readonly Uint8Array[]
+  readonly facts: readonly ChangeFacts[]
+  readonly authorship: Authorship
+}
+
+/** What is refused together: the store decides by peers and grant versions. */
+const senderOf = ({ origin, grantVersion, authorship }: Checked): string =>
+  [`${origin.peer} ${grantVersion}`, ...authorship.others].join(' ')
 
 const turnOf = ({ block, origin }: Submission): string => `${block} ${origin.peer} ${origin.replica}`
 
@@ -264,12 +266,17 @@ const turnOf = ({ block, origin }: Submission): string => `${block} ${origin.pee
  * Rules about where a change stands among the others. Heads cost everyone: each next edit names all of them as its
  * dependencies, and above `limits.maxDeps` nobody could edit any more.
  */
-function checkPlace(fact: ChangeFacts, ledger: Ledger, sender: string, isOwn: (actor: ActorId) => boolean): void {
+function checkPlace(
+  fact: ChangeFacts,
+  ledger: Ledger,
+  senders: readonly string[],
+  isOwn: (actor: ActorId) => boolean,
+): void {
   const last = ledger.lastOf(fact.actor)
   for (const hash of last === undefined ? fact.deps : [...fact.deps, last.hash]) {
     // Nobody has seen what is not durable, but who sent it. Refused, it would take a part of this frame along.
     const other = ledger.senderOf(hash)
-    if (other !== undefined && other !== sender) throw new MooringError('missing-deps', { detail: hash })
+    if (other !== undefined && !senders.includes(other)) throw new MooringError('missing-deps', { detail: hash })
   }
   if (last !== undefined && ledger.isHead(last.hash) && !fact.deps.includes(last.hash)) {
     throw new MooringError('bad-change', { detail: 'own-skipped: a change builds on the last one of its actor' })

@@ -3,7 +3,7 @@
  * among thousands of watched addresses without looking at each of them.
  */
 import { MooringError } from '../../protocol/errors.ts'
-import { allows, type Grant, patternCovers } from '../../protocol/grants.ts'
+import { allows, type Grant, isPattern, patternCovers } from '../../protocol/grants.ts'
 import type { BlockAddress } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { BlockRow } from '../storage/storage.ts'
@@ -108,5 +108,12 @@ export class WatchList {
     if (this.#blocks.has(address)) return true
     for (const pattern of this.#patterns) if (patternCovers(pattern, address)) return true
     return false
+  }
+}
+
+/** @throws `invalid-input` */
+export function checkPattern(pattern: string): void {
+  if (!isPattern(pattern, 'block')) {
+    throw new MooringError('invalid-input', { detail: 'a watch is space:<id>/<label>, space:<id>/* or space:*/*' })
   }
 }

@@ -1,12 +1,15 @@
-/** What every watcher works with: the parts of the log that it reads, and changes nothing of. */
+/** What a watcher is given: the parts of the log that it reads and changes nothing of, and the stream that it serves. */
+import type { Grant } from '../../protocol/grants.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import type { Clock } from '../../protocol/index.ts'
-import type { Epoch } from '../storage/storage.ts'
+import type { ListenerEffect, ListenerSession } from '../../protocol/sync/index.ts'
+import type { Epoch, Origin } from '../storage/storage.ts'
 import type { BlockIndex } from './block-index.ts'
 import type { Committer } from './committer.ts'
 import type { FanOut } from './fan-out.ts'
 import type { LogReader } from './log-reader.ts'
 import type { Quarantine } from './quarantine.ts'
+import type { Resupply, Supplier } from './resupply.ts'
 import type { Ring } from './ring.ts'
 
 export interface WatcherComponents {
@@ -15,8 +18,21 @@ export interface WatcherComponents {
   readonly quarantine: Quarantine
   readonly ring: Ring
   readonly reader: LogReader
+  readonly resupply: Resupply
   readonly committer: Committer
   readonly fanOut: FanOut
   readonly epochs: readonly Epoch[]
   readonly clock: Clock
+}
+
+export interface WatcherInit {
+  readonly session: ListenerSession
+  readonly origin: Origin
+  readonly signal: AbortSignal
+  readonly supplier: Supplier
+  /** The grant as it is at this moment. */
+  grants(): { readonly grants: readonly Grant[]; readonly grantVersion: number }
+  apply(effects: readonly ListenerEffect[]): void
+  /** Resolves when the stream takes more. */
+  drained(): Promise<void>
 }

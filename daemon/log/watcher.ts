@@ -4,10 +4,9 @@
  * frames of one block keep log order and no queue grows with a slow reader.
  */
 import { MooringError } from '../../protocol/errors.ts'
-import type { Grant } from '../../protocol/grants.ts'
 import type { BlockAddress } from '../../protocol/ids.ts'
-import type { DiallerFrame, Frame, ListenerEffect, ListenerSession } from '../../protocol/sync/index.ts'
-import type { BlockId, BlockRow, Origin, Seq } from '../storage/storage.ts'
+import type { DiallerFrame, Frame } from '../../protocol/sync/index.ts'
+import type { BlockId, BlockRow, Seq } from '../storage/storage.ts'
 import { BlockContent } from './block-content.ts'
 import { BlockSender } from './block-sender.ts'
 import { decodeCursor, isValidCursor } from './cursor.ts'
@@ -15,18 +14,7 @@ import { CursorIssuer } from './cursor-issuer.ts'
 import { type Clock, HaveList, type HeldBlock, Possession } from './possession.ts'
 import { joinGroups, type LogGroup } from './ring.ts'
 import { WatchList } from './watch-list.ts'
-import type { WatcherComponents } from './watcher-components.ts'
-
-export interface WatcherInit {
-  readonly session: ListenerSession
-  readonly origin: Origin
-  readonly signal: AbortSignal
-  /** The grant as it is at this moment. */
-  grants(): { readonly grants: readonly Grant[]; readonly grantVersion: number }
-  apply(effects: readonly ListenerEffect[]): void
-  /** Resolves when the stream takes more. */
-  drained(): Promise<void>
-}
+import type { WatcherComponents, WatcherInit } from './watcher-components.ts'
 
 type OpenFrame = Frame<DiallerFrame, 'open'>
 
@@ -57,11 +45,10 @@ export class Watcher {
     this.#init = init
     this.#watches = new WatchList({ index: components.index, grants: () => init.grants() })
     const { signal } = init
-    const { clock, epochs, index, quarantine, reader, self } = components
+    const { clock, epochs, index, quarantine, reader, resupply, self } = components
     this.#sender = new BlockSender({
-      ...{ self, index, quarantine, reader, signal, own: this.#own },
-      session: init.session,
-      origin: init.origin,
+      ...{ self, index, quarantine, reader, resupply, signal, own: this.#own },
+      ...{ session: init.session, origin: init.origin, supplier: init.supplier },
       apply: (effects) => init.apply(effects),
       drained: () => init.drained(),
       changed: () => this.#sleep(),
@@ -160,9 +147,10 @@ export class Watcher {
   }
 
   async #begin(frame: OpenFrame, { view, rows }: { view: string; rows: Iterable<BlockRow> }): Promise<void> {
-    const published = this.#components.fanOut.flush()
-    const cursor = frame.cursor === undefined ? undefined : decodeCursor(frame.cursor)
-    if (cursor !== undefined && isValidCursor(cursor, view, this.#components.epochs, published)) {
+    const { epochs, fanOut } = this.#components
+    const published = fanOut.flush()
+    const cursor = decodeCursor(frame.cursor)
+    if (cursor !== undefined && isValidCursor(cursor, frame.seen ?? 0, view, epochs, published)) {
       await this.#resume(cursor.seq, rows)
       return
     }
@@ -203,6 +191,7 @@ export class Watcher {
 
   /** Each block the replica has is answered by what it lacks, or by `gone`; blocks it has not heard of follow. */
   async #reconcile(have: ReadonlyMap<BlockAddress, HeldBlock>): Promise<void> {
+    for (const [address, held] of have) this.#sender.claim(address, held)
     for (const [address, { generation, clock }] of have) {
       const row = this.#components.index.at(address)
       const isSame = row !== undefined && row.generation === generation
@@ -227,7 +216,7 @@ export class Watcher {
     if (this.#following.has(row.id) || !this.#watches.matches(row.address) || row.createdSeq > this.#position) return
     this.#following.add(row.id)
     // Also when it has a handle: the replica may have been told that the block is gone.
-    await this.#sender.introduce(row, { named: clock })
+    await this.#sender.introduce(row)
     await this.#send(row.id, clock)
   }
 

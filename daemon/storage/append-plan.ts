@@ -42,7 +42,7 @@ export interface PlannedBlock
   extends Omit<BlockRow, 'heads' | 'visibleSeq' | 'deletedSeq' | 'maxOp' | 'ops' | 'gaps' | 'changes'> {
   readonly isNew: boolean
   readonly heads: Set<ChangeHash>
-  readonly clock: Map<ActorId, PlannedClock>
+  readonly clock: Map<ActorId, ClockRow>
   visibleSeq: Seq
   deletedSeq: Seq
   maxOp: number
@@ -50,9 +50,6 @@ export interface PlannedBlock
   gaps: number
   changes: number
 }
-
-/** The newest change of an actor; `signature` is undefined when no entry of this plan brought one. */
-export type PlannedClock = Omit<ClockRow, 'signature'> & { readonly signature: Uint8Array | undefined }
 
 export interface PlannedEvent {
   readonly seq: Seq
@@ -107,23 +104,25 @@ export class AppendPlan<Change extends ChangeEntry = ChangeEntry> {
   }
 
   #entry(entry: PlannedEntry<Change>): AppendOutcome {
-    const allowed = this.#allowed(entry)
+    const allowed = this.#allowed(entry.origin.peer, entry.grantVersion)
     if (entry.kind === 'create') return allowed ? this.#create(entry) : refused('grant-changed')
     if (entry.kind === 'delete') return allowed ? this.#delete(entry) : refused('grant-changed')
     if (entry.kind === 'replace') return allowed ? this.#replace(entry) : refused('grant-changed')
     if (entry.kind === 'quarantine') return allowed ? this.#quarantine(entry) : refused('grant-changed')
     if (entry.kind === 'release') return allowed ? this.#release(entry) : refused('grant-changed')
-    const code = allowed ? this.#refuseChange(entry) : 'grant-changed'
+    const { author } = entry
+    const isAuthorAllowed = author === undefined || this.#allowed(author.peer, author.grantVersion)
+    const code = allowed && isAuthorAllowed ? this.#refuseChange(entry) : 'grant-changed'
     if (code === undefined) return this.#change(entry)
     this.#refusedActors.add(`${entry.block} ${entry.actor}`)
     this.#refusedHashes.add(entry.hash)
     return refused(code)
   }
 
-  #allowed({ origin, grantVersion }: Pick<LogEntry, 'origin' | 'grantVersion'>): boolean {
-    if (origin.peer === this.#self) return true
-    if (!this.#versions.has(origin.peer)) this.#versions.set(origin.peer, this.#tables.approvedVersion(origin.peer))
-    return this.#versions.get(origin.peer) === grantVersion
+  #allowed(peer: PeerId, grantVersion: number): boolean {
+    if (peer === this.#self) return true
+    if (!this.#versions.has(peer)) this.#versions.set(peer, this.#tables.approvedVersion(peer))
+    return this.#versions.get(peer) === grantVersion
   }
 
   #create(entry: CreateEntry, owner: PeerId = entry.origin.peer): AppendOutcome {
@@ -156,7 +155,7 @@ export class AppendPlan<Change extends ChangeEntry = ChangeEntry> {
       changes: 0,
       heads: new Set([initial.hash]),
       horizonSeq: 0,
-      clock: new Map([[initial.actor, clockOf(initial, initial.signature)]]),
+      clock: new Map([[initial.actor, clockOf(initial)]]),
     }
     this.#remember(block)
     for (const row of initial.objects) this.objects.push({ block: block.id, row })
@@ -246,9 +245,9 @@ export class AppendPlan<Change extends ChangeEntry = ChangeEntry> {
     const seq = this.#nextSeq()
     for (const dep of entry.deps) block.heads.delete(dep)
     block.heads.add(entry.hash)
-    const signature = entry.tip?.signature ?? block.clock.get(entry.actor)?.signature
+    const signature = entry.tip?.signature ?? new Uint8Array()
     const { actor, actorSeq, hash, maxOp } = entry
-    block.clock.set(actor, clockOf({ actor, seq: actorSeq, hash, maxOp }, signature))
+    block.clock.set(actor, { actor, seq: actorSeq, hash, maxOp, signature })
     block.visibleSeq = seq
     block.maxOp = Math.max(block.maxOp, maxOp)
     block.ops += entry.ops
@@ -289,13 +288,7 @@ export class AppendPlan<Change extends ChangeEntry = ChangeEntry> {
   }
 }
 
-const clockOf = (row: Omit<ClockRow, 'signature'>, signature: Uint8Array | undefined): PlannedClock => ({
-  actor: row.actor,
-  seq: row.seq,
-  hash: row.hash,
-  maxOp: row.maxOp,
-  signature,
-})
+const clockOf = ({ actor, seq, hash, maxOp, signature }: ClockRow): ClockRow => ({ actor, seq, hash, maxOp, signature })
 
 const fromRow = (row: BlockRow): PlannedBlock => ({ ...row, isNew: false, heads: new Set(row.heads), clock: new Map() })
 

@@ -26,6 +26,8 @@ export interface CreateEntry extends EntryBase {
 
 export interface ChangeEntry extends EntryBase {
   readonly kind: 'change'
+  /** Who wrote it, when that is not who sends it: it is stored only while the author may write as well. */
+  readonly author?: { readonly peer: PeerId; readonly grantVersion: number }
   readonly block: BlockId
   readonly hash: ChangeHash
   readonly actor: ActorId

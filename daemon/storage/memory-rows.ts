@@ -1,21 +1,10 @@
 /** Rows of the memory backend on their way in and out: copied, so that no caller holds a part of the store. */
-import type { PlannedClock } from './append-plan.ts'
 import type { ChangeRow, ClockRow, Seq, Snapshot } from './storage.ts'
 
 /** Always a copy: `slice` of a Buffer would be a view of it. */
 export const copyBytes = (bytes: Uint8Array): Uint8Array => new Uint8Array(bytes)
 
-/** The newest change wins; a signature stays until a newer one arrives. */
-export const mergeClock = (
-  old: ClockRow | undefined,
-  { actor, seq, hash, maxOp, signature }: PlannedClock,
-): ClockRow => ({
-  actor,
-  seq,
-  hash,
-  maxOp,
-  signature: copyBytes(signature ?? old?.signature ?? new Uint8Array()),
-})
+export const copyClock = (row: ClockRow): ClockRow => ({ ...row, signature: copyBytes(row.signature) })
 
 export const copySnapshot = ({ block, seq, changes, heads, bytes }: Snapshot): Snapshot => ({
   block,

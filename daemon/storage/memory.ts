@@ -12,7 +12,7 @@ import type { DecisionTables } from './decision.ts'
 import { checkDecision } from './decision.ts'
 import { MemoryFindings } from './memory-findings.ts'
 import { cardOf, checkFold, type FoldTables, firstOfActors, foldableRows, measure } from './memory-fold.ts'
-import { copyBytes, copySnapshot, firstAfter, mergeClock } from './memory-rows.ts'
+import { copyBytes, copyClock, copySnapshot, firstAfter } from './memory-rows.ts'
 import type {
   AppendOutcome,
   BlockId,
@@ -279,7 +279,7 @@ class MemoryStorage implements Storage {
     const row = toRow(planned)
     const stored = this.#blocks.get(planned.id)
     const clock = stored?.clock ?? new Map<ActorId, ClockRow>()
-    for (const next of planned.clock.values()) clock.set(next.actor, mergeClock(clock.get(next.actor), next))
+    for (const next of planned.clock.values()) clock.set(next.actor, copyClock(next))
     if (stored !== undefined) stored.row = row
     else this.#blocks.set(planned.id, { row, clock, objects: new Map(), snapshot: undefined })
     if (planned.isNew) this.#newest.set(planned.address, planned.id)

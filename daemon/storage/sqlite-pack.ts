@@ -16,10 +16,7 @@ export interface UnpackedChange extends ChangeEntry {
 /** Few and small: they cross as they are. */
 type OtherEntry = Exclude<LogEntry, ChangeEntry>
 
-interface Author {
-  readonly origin: Origin
-  readonly grantVersion: number
-}
+type Author = Pick<ChangeEntry, 'origin' | 'grantVersion' | 'author'>
 
 /** The entries of one call, in order. */
 export interface PackedBatch {
@@ -105,8 +102,7 @@ export function* unpackBatch(batch: PackedBatch): Generator<PlannedEntry<Unpacke
       signatureLength < 0 ? undefined : { actor, seq: actorSeq, hash, signature: take(signatureLength) }
     yield {
       kind: 'change',
-      origin: author.origin,
-      grantVersion: author.grantVersion,
+      ...author,
       block,
       hash,
       actor,
@@ -229,13 +225,16 @@ function packedSize(entries: readonly LogEntry[]): number {
 /** Entries of one frame share their origin object, so the last author is nearly always the right one. */
 function authorIndexer(authors: Author[]): (entry: ChangeEntry) => number {
   const known = new Map<string, number>()
-  let last: { readonly origin: Origin; readonly grantVersion: number; readonly index: number } | undefined
-  return ({ origin, grantVersion }) => {
-    if (last !== undefined && last.origin === origin && last.grantVersion === grantVersion) return last.index
-    const key = `${origin.peer} ${origin.replica} ${grantVersion}`
-    const index = known.get(key) ?? authors.push({ origin, grantVersion }) - 1
+  let last: { readonly entry: ChangeEntry; readonly index: number } | undefined
+  return (entry) => {
+    const { origin, grantVersion, author } = entry
+    const isSame = last?.entry.origin === origin && last.entry.grantVersion === grantVersion
+    if (last !== undefined && isSame && last.entry.author === author) return last.index
+    const key = JSON.stringify([origin.peer, origin.replica, grantVersion, author?.peer, author?.grantVersion])
+    const written = author === undefined ? { origin, grantVersion } : { origin, grantVersion, author }
+    const index = known.get(key) ?? authors.push(written) - 1
     known.set(key, index)
-    last = { origin, grantVersion, index }
+    last = { entry, index }
     return index
   }
 }

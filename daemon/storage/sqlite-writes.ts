@@ -190,8 +190,7 @@ export class LogWriter {
       sql.updateBlock.run(visibleSeq, deletedSeq, maxOp, ops, gaps, changes, heads, block.id)
     }
     for (const { actor, seq, hash, maxOp: op, signature } of block.clock.values()) {
-      const empty = signature ?? Buffer.alloc(0)
-      sql.putClock.run(block.id, Buffer.from(actor, 'hex'), seq, Buffer.from(hash, 'hex'), op, empty)
+      sql.putClock.run(block.id, Buffer.from(actor, 'hex'), seq, Buffer.from(hash, 'hex'), op, signature)
     }
   }
 
@@ -256,7 +255,7 @@ function prepare(db: Database.Database) {
     putClock: db.prepare(
       `INSERT INTO clock (block, actor, seq, hash, max_op, signature) VALUES (?, ?, ?, ?, ?, ?)
        ON CONFLICT (block, actor) DO UPDATE SET seq = excluded.seq, hash = excluded.hash, max_op = excluded.max_op,
-         signature = iif(length(excluded.signature) > 0, excluded.signature, signature)`,
+         signature = excluded.signature`,
     ),
     insertEvent: db.prepare('INSERT INTO event (seq, block, kind, origin, data) VALUES (?, ?, ?, ?, ?)'),
     insertObject: db.prepare(

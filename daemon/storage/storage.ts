@@ -40,7 +40,8 @@ export interface ObjectRow {
 
 /**
  * The author's signature over the newest change of one actor in one block. An entry without a tip moves `seq` and
- * `hash` on and leaves the signature of the last tip: the caller ends every run of an actor with a tip.
+ * `hash` on and leaves them unsigned: the caller ends every run of an actor with a tip, and a run of which only a part
+ * was stored must not be told with the signature of an older change.
  */
 export interface Tip {
   readonly actor: ActorId

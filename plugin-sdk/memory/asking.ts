@@ -52,7 +52,10 @@ export class Asking {
       if (this.#open.size >= maxOpen) break
       this.#waiting.delete(entry)
       const { scope, label } = parseAddress(entry.address)
-      const created = this.#session.create({ scope, label, schema: entry.schema, meta: {} })
+      // Deleted while this replica was away, it stays deleted: who never knew it, or opens it again, makes another.
+      const { generation } = entry
+      const known = generation === undefined || entry.isWantedAnew ? {} : { generation }
+      const created = this.#session.create({ scope, label, schema: entry.schema, meta: {}, ...known })
       this.#open.set(created.handle, entry)
       this.byWire.set(created.handle, entry)
       effects.push(...created.effects)

@@ -1,7 +1,6 @@
 /**
- * One block in memory: its document, what arrived and is not applied yet, and the changes made here that the daemon has
- * not settled. A local change never waits; what arrives is applied in batches, because one call costs time proportional
- * to the document however many changes it brings, and not at all before somebody looks.
+ * One block in memory: its document, what arrived and waits, and the unsettled changes that were made here. A local change
+ * never waits; what arrives is applied in batches, because a call costs time proportional to the document.
  */
 import * as A from '@automerge/automerge'
 import {
@@ -22,6 +21,7 @@ import { type LocalChange, localChange } from './local-change.ts'
 import { OwnChanges } from './own-changes.ts'
 import { hashOf } from './re-encoding.ts'
 import type { StoredContent } from './store.ts'
+import { Tips } from './tips.ts'
 
 type Doc<Name extends SchemaName> = A.Doc<SchemaValues[Name]>
 
@@ -32,6 +32,7 @@ const maxWaitingBytes = 4 * 1024 * 1024
 export class Block<Name extends SchemaName = SchemaName> {
   readonly address: BlockAddress
   readonly schema: Name
+  readonly tips: Tips
   readonly #init: BlockInit
   readonly #document: BlockDocument<SchemaValues[Name]>
   #isBroken = false
@@ -49,9 +50,9 @@ export class Block<Name extends SchemaName = SchemaName> {
     this.#init = init
     this.address = init.address
     this.schema = init.schema
+    this.tips = new Tips(init.stored?.tips)
     const snapshot = init.stored?.snapshot
-    const base = snapshot === undefined ? this.#first : snapshotBase(snapshot)
-    this.#document = new BlockDocument(base, () => this.#mintActor())
+    this.#document = new BlockDocument(snapshot ? snapshotBase(snapshot) : this.#first, () => this.#mintActor())
     if (init.stored !== undefined) this.#resume(init.stored)
   }
 
@@ -94,13 +95,12 @@ export class Block<Name extends SchemaName = SchemaName> {
       edit(draft as SchemaValues[Name])
       // Thrown in here the change is rolled back; once it is history nobody could take it.
       if (A.getBackend(doc).pendingOps() > limits.maxOpsPerFrame) {
-        throw new MooringError('change-too-large', {
-          detail: `one change has at most ${limits.maxOpsPerFrame} operations; a typed character is one: make several changes`,
-        })
+        const detail = `one change has at most ${limits.maxOpsPerFrame} operations; a typed character is one: make several changes`
+        throw new MooringError('change-too-large', { detail })
       }
     })
-    const bytes = next === doc ? undefined : A.getLastLocalChange(next)
-    if (bytes === undefined) return undefined
+    const bytes = next !== doc && A.getLastLocalChange(next)
+    if (!bytes) return undefined
     const facts = this.#readOwn(next, bytes)
     // An edit that changed nothing makes no change: the last one is the one before.
     if (this.#own.isNewest(facts.actor, facts.seq)) return undefined

@@ -78,6 +78,7 @@ export class Entries {
     entry.loading ??= this.#load(entry).finally(() => {
       entry.loading = undefined
       entry.arrived.length = 0
+      entry.arrivedTips.length = 0
     })
     await entry.loading
   }
@@ -101,6 +102,8 @@ export class Entries {
 
   /** Somebody has opened it in this process. Whether that is the first time. */
   ask(entry: Entry): boolean {
+    // Opened once more although it is gone: its author wants another one.
+    entry.isWantedAnew = entry.isAsked && entry.gone !== undefined
     if (entry.isAsked) return false
     entry.isAsked = true
     this.#asked++
@@ -144,14 +147,15 @@ export class Entries {
     return held.some(({ actor, seq }) => seq > (own.get(actor) ?? Number.POSITIVE_INFINITY))
   }
 
-  /** Newest seq of every actor of a block, loaded for the moment if it is not. */
-  async clockOf(entry: Entry): Promise<{ actor: string; seq: number }[]> {
+  /** Looks into a block, loaded for the moment if it is not. */
+  async peek<Result>(entry: Entry, look: (block: Block) => Result): Promise<Result> {
     const { keeping } = this.#init
-    if (entry.loaded !== undefined || keeping === undefined) return entry.loaded?.block.clock() ?? []
+    if (entry.loaded !== undefined) return look(entry.loaded.block)
+    if (keeping === undefined) throw new MooringError('internal', { detail: 'a block that is nowhere' })
     await keeping.journal.saved()
     const block = this.#block(entry, await keeping.store.read(entry.address))
     try {
-      return block.clock()
+      return look(block)
     } finally {
       block.free()
     }
@@ -201,6 +205,7 @@ export class Entries {
     const stored = await keeping.store.read(entry.address)
     this.#attach(entry, stored)
     entry.loaded?.block.arrive(entry.arrived)
+    entry.loaded?.block.tips.add(entry.arrivedTips)
   }
 
   #attach(entry: Entry, stored: StoredContent | undefined): void {

@@ -15,7 +15,7 @@ import type { Block } from './block.ts'
 import type { KnownChange } from './document.ts'
 import type { BlockHandle, RefusedChanges } from './handle.ts'
 import type { LocalChange } from './local-change.ts'
-import type { StoredOwn } from './store.ts'
+import type { StoredOwn, StoredTip } from './store.ts'
 
 export interface Entry {
   readonly address: BlockAddress
@@ -29,6 +29,7 @@ export interface Entry {
   loading: Promise<void> | undefined
   /** Came while the block was being loaded. */
   readonly arrived: KnownChange[]
+  readonly arrivedTips: StoredTip[]
   /** Nothing of it is here: a snapshot is all there is. */
   isEmpty: boolean
   /** Heads that the daemon told of and that have not come yet; without any the block is in step. */
@@ -41,6 +42,8 @@ export interface Entry {
   isOther: boolean
   /** Somebody opened it in this process: the daemon is asked to make it if there is none. */
   isAsked: boolean
+  /** Somebody opened it again when it was gone: another one may be made at the address. */
+  isWantedAnew: boolean
   /** Handle on the present conversation, once the daemon introduced the block there. */
   wire: number | undefined
   /** Number of the newest local change that was handed to the present conversation. */
@@ -67,12 +70,14 @@ export const newEntry = (address: BlockAddress, schema: string): Entry => ({
   loaded: undefined,
   loading: undefined,
   arrived: [],
+  arrivedTips: [],
   isEmpty: false,
   awaited: new Set(),
   changes: 0,
   own: new Map(),
   isOther: false,
   isAsked: false,
+  isWantedAnew: false,
   wire: undefined,
   sentUpTo: nothingSent,
   retry: undefined,

@@ -27,7 +27,8 @@ export async function tellHave({ entries, isWatched, say, isOver }: HaveInit): P
   const inOrder = known.toSorted((a, b) => Number(a.loaded === undefined) - Number(b.loaded === undefined))
   if (inOrder.length === 0) say([], true)
   for (const [index, entry] of inOrder.entries()) {
-    const clock = entry.loaded === undefined ? await entries.clockOf(entry) : entry.loaded.block.clock()
+    const { loaded } = entry
+    const clock = loaded === undefined ? await entries.peek(entry, (block) => block.clock()) : loaded.block.clock()
     if (isOver()) return
     sayOne(entry, clock, index === inOrder.length - 1, say)
   }

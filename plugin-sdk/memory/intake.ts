@@ -8,15 +8,16 @@ import type { KnownChange } from './document.ts'
 import { headsOf } from './document-chunk.ts'
 import type { Entries, Keeping } from './entries.ts'
 import { type Entry, rangesOf, refusedOf, regain, tellRefused } from './entry.ts'
+import type { ChangeItem } from './journal.ts'
 import type { LocalChange } from './local-change.ts'
-import type { StoredOwn } from './store.ts'
-import { checkTips } from './tips.ts'
+import { checkTips, type Received, tipsToKeep } from './tips.ts'
 
 export interface IntakeInit {
   readonly daemon: PeerId
+  /** Whose replica it is. */
+  readonly self: PeerId
   readonly entries: Entries
   readonly keeping: Keeping | undefined
-  readonly self: PeerId
   /** A change was made here: it is stored, and sent. */
   onLocal(entry: Entry, change: LocalChange): void
 }
@@ -37,30 +38,40 @@ export class Intake {
     if (entry.generation === generation && entry.gone === undefined) return
     entry.generation = generation
     entry.gone = undefined
+    entry.isWantedAnew = false
     this.#init.keeping?.journal.add({ kind: 'block', address: entry.address, schema: entry.schema, generation })
   }
 
   /** Takes changes in that came from the daemon. @throws what a change is not; `bad-signature` */
-  receive(entry: Entry, chunks: readonly Uint8Array[], tips: readonly ReceivedTip[]): void {
+  receive(entry: Entry, chunks: readonly Uint8Array[], { seq: seen, tips: signed }: Received): void {
     if (entry.isOther) return
-    checkTips(this.#init.daemon, entry, tips)
+    checkTips(this.#init.daemon, entry, signed)
     // Automerge does not verify checksums when it applies: what was damaged on the way must be noticed here.
     const changes = chunks.map((bytes) => ({ bytes, facts: readChange(bytes) }))
+    const facts = changes.map((change) => change.facts)
+    const tips = tipsToKeep(this.#init.self, signed, facts)
     entry.isEmpty = false
-    const known = changes.map(({ bytes, facts: { actor, seq, hash } }): KnownChange => {
-      this.#keep(entry, bytes, regain(entry, actor, seq, hash) ? { actor, seq, hash } : undefined)
+    const known = changes.map(({ bytes, facts: { actor, seq, hash } }, index): KnownChange => {
+      const own = regain(entry, actor, seq, hash) ? { actor, seq, hash } : undefined
+      // With the last one: what they sign is stored then.
+      this.#keep(entry, bytes, { own, ...(index === changes.length - 1 ? { tips, seen } : {}) })
       entry.awaited.delete(hash)
       return { bytes, hash }
     })
-    if (entry.loaded !== undefined) entry.loaded.block.arrive(known)
-    // Whether what is being read has them is not known; twice does no harm.
-    else if (entry.loading !== undefined) entry.arrived.push(...known)
+    if (entry.loaded !== undefined) {
+      entry.loaded.block.tips.add(tips)
+      entry.loaded.block.arrive(known)
+    } else if (entry.loading !== undefined) {
+      // Whether what is being read has them is not known; twice does no harm.
+      entry.arrived.push(...known)
+      entry.arrivedTips.push(...tips)
+    }
   }
 
   /** Takes a snapshot of the daemon in. A block that is on disk only is loaded for it, unless there is nothing of it. */
-  async restore(entry: Entry, bytes: Uint8Array, tips: readonly ReceivedTip[]): Promise<void> {
+  async restore(entry: Entry, bytes: Uint8Array, signed: readonly ReceivedTip[]): Promise<void> {
     if (entry.isOther) return
-    checkTips(this.#init.daemon, entry, tips)
+    checkTips(this.#init.daemon, entry, signed)
     checkDocument(bytes)
     for (const head of headsOf(bytes)) entry.awaited.delete(head)
     const { address, changes } = entry
@@ -68,8 +79,21 @@ export class Intake {
     entry.isEmpty = false
     if (!isAll) await this.#init.entries.prepare(address)
     const added = entry.loaded?.block.restore(bytes)
-    if (added !== undefined) for (const change of added) this.#keep(entry, change.bytes, undefined)
+    if (added !== undefined) for (const change of added) this.#keep(entry, change.bytes)
     else this.#init.keeping?.journal.add({ kind: 'snapshot', address, bytes, changes })
+    const tips = tipsToKeep(this.#init.self, signed)
+    entry.loaded?.block.tips.add(tips)
+    if (tips.length > 0) this.#init.keeping?.journal.add({ kind: 'tips', address, tips })
+  }
+
+  /** The daemon has so much of the actors of this key: whether that settled anything. First of all in a conversation. */
+  held(entry: Entry, clock: readonly { readonly actor: string; readonly seq: number }[], isFirst: boolean): boolean {
+    const held = new Map(clock.map(({ actor, seq }) => [actor, seq]))
+    if (isFirst) entry.loaded?.block.unsettleBeyond(held)
+    const unsettled = entry.loaded?.block.unsettled ?? []
+    const known = unsettled.filter((change) => change.seq <= (held.get(change.actor) ?? 0))
+    this.settle(entry, known)
+    return known.length > 0
   }
 
   settle(entry: Entry, settled: readonly { readonly hash: string }[]): void {
@@ -180,9 +204,10 @@ export class Intake {
   }
 
   /** A change of others, or an own one that had been lost here. */
-  #keep({ address }: Entry, bytes: Uint8Array, own: StoredOwn | undefined): void {
+  #keep({ address }: Entry, bytes: Uint8Array, rest: Partial<Pick<ChangeItem, 'own' | 'tips' | 'seen'>> = {}): void {
     const journal = this.#init.keeping?.journal
-    journal?.addChange({ address, isUnsettled: false, position: journal.nextPosition(), bytes, own })
+    const change = { address, isUnsettled: false, bytes, own: undefined, ...rest }
+    journal?.addChange({ ...change, position: journal.nextPosition() })
   }
 }
 

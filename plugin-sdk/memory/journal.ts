@@ -3,7 +3,8 @@
  * while one transaction ran forms the next, and nobody is told that something is durable before it is.
  */
 import { asError, type BlockAddress, type Clock, MooringError } from '../../protocol/index.ts'
-import type { ReplicaStore, StoredOwn, StoreWrite } from './store.ts'
+import type { ReplicaStore, StoredOwn, StoredTip, StoreWrite } from './store.ts'
+import { keptTips } from './tip-spans.ts'
 
 export interface JournalInit {
   readonly store: ReplicaStore
@@ -20,13 +21,17 @@ interface Waiter {
 }
 
 /** A change on its way to the store; consecutive ones of a block become one write. */
-interface ChangeItem {
+export interface ChangeItem {
   readonly kind: 'change'
   readonly address: BlockAddress
   readonly isUnsettled: boolean
   readonly position: number
   readonly bytes: Uint8Array
   readonly own: StoredOwn | undefined
+  /** The signatures that came with it. @default none */
+  readonly tips?: readonly StoredTip[]
+  /** Where it is in the log. @default nowhere: it was made here */
+  readonly seen?: number
 }
 
 type Item = ChangeItem | StoreWrite
@@ -238,6 +243,8 @@ function toWrites(items: readonly Item[]): StoreWrite[] {
       chunks: joined(run),
       lengths: run.map(({ bytes }) => bytes.byteLength),
       own: run.findLast(({ own }) => own !== undefined)?.own,
+      tips: keptTips(run.flatMap(({ tips }) => tips ?? [])),
+      seen: run.reduce((last, { seen = 0 }) => Math.max(last, seen), 0),
     })
     run = []
   }

@@ -6,10 +6,12 @@ import type { ChangeHash, Clock } from '../../protocol/index.ts'
 import type { OwnChange, Refusal } from '../../protocol/sync/index.ts'
 import { type Entry, isForNow, nothingSent, toError } from './entry.ts'
 import type { Intake } from './intake.ts'
+import type { MemoryLog } from './replica-init.ts'
 
 export interface RefusalsInit {
   readonly intake: Intake
   readonly clock: Clock
+  readonly log: MemoryLog
   /** Sends everything of a block that is unsettled. */
   resend(entry: Entry): void
   /** Asks for a block again that the daemon has not introduced. */
@@ -35,7 +37,27 @@ export class Refusals {
     this.#init = init
   }
 
-  refused(entry: Entry, changes: readonly OwnChange[], error: Refusal): void {
+  settled(changes: ReadonlyMap<Entry, readonly OwnChange[]>): void {
+    for (const [entry, settled] of changes) {
+      this.#init.intake.settle(entry, settled)
+      if (settled.some(({ isSupplied }) => isSupplied)) this.arrived(entry)
+    }
+  }
+
+  refused(changes: ReadonlyMap<Entry, readonly OwnChange[]>, error: Refusal): void {
+    for (const [entry, refused] of changes) this.#refused(entry, refused, error)
+  }
+
+  #refused(entry: Entry, changes: readonly OwnChange[], error: Refusal): void {
+    // What was supplied is refused or taken for its author: here it stays what it was. Own changes among it are judged
+    // when they are sent by themselves.
+    if (changes.some(({ isSupplied }) => isSupplied)) {
+      // Else it is asked for again.
+      if (isForNow(error)) return
+      const fields = { address: entry.address, code: error.code, detail: error.detail, changes: changes.length }
+      this.#init.log.warn(fields, 'the daemon did not take what it had lost')
+      return
+    }
     const hashes = new Set<ChangeHash>(changes.map((change) => change.hash))
     const first = entry.loaded?.block.unsettled.find((change) => hashes.has(change.hash))
     if (first === undefined) return
@@ -60,6 +82,10 @@ export class Refusals {
       })
       return
     }
+    if (error.code === 'block-deleted') {
+      this.#init.intake.gone(entry, 'deleted')
+      return
+    }
     const [first] = entry.loaded.block.unsettled
     if (first !== undefined) this.#init.intake.refuse(entry, first, error)
     entry.loaded.handle.setState('denied', toError(error).message)
@@ -74,6 +100,11 @@ export class Refusals {
     entry.loaded?.handle.setState('denied', `${toError(error).message}; will be sent again`)
     entry.cancelRetry?.()
     entry.cancelRetry = this.#init.clock.after(entry.retry.afterMs, () => this.retryNow(entry))
+  }
+
+  /** What was missing may be there now: after a restore of the daemon everyone sends again what it has. */
+  arrived(entry: Entry): void {
+    if (entry.retry?.code === 'missing-deps') this.retryNow(entry)
   }
 
   retryNow(entry: Entry): void {

@@ -45,6 +45,7 @@ export class Replica {
   readonly #sending: Sending
   #conversation: Conversation | undefined
   #cursor: Uint8Array | undefined
+  #seen = 0
   #isKnownShort = false
   #isStopped = false
   #restoring: Promise<void> | undefined
@@ -53,6 +54,7 @@ export class Replica {
     this.#init = init
     this.#keeping = keeping
     this.#cursor = keeping?.store.state.cursor
+    this.#seen = keeping?.store.state.seen ?? 0
     this.#entries = new Entries({
       ...init,
       daemon,
@@ -76,7 +78,9 @@ export class Replica {
     })
     this.#liveness = new Liveness(this.#entries)
     this.#sending = new Sending({
-      seed: init.identity.seed,
+      daemon,
+      entries: this.#entries,
+      identity: init.identity,
       clock: init.clock,
       isBusy: () => (this.#conversation?.session.unsettled ?? 0) > 0,
       ask: (entry) => this.#ask(entry),
@@ -91,6 +95,7 @@ export class Replica {
     this.#refusals = new Refusals({
       intake: this.#intake,
       clock: init.clock,
+      log: init.log,
       resend: (entry) => {
         this.#sending.send(entry)
         this.#liveness.look(entry)
@@ -116,11 +121,10 @@ export class Replica {
   open<Name extends SchemaName>(text: string, schema: Name): BlockHandle<Name> {
     const entry = this.#entries.open(text, schema)
     const { handle } = entry.loaded
-    const conversation = this.#conversation
     const isNews = this.#entries.ask(entry) || handle.state === 'gone'
-    if (conversation !== undefined && isNews) {
+    if (this.#conversation !== undefined && isNews) {
       handle.setState('catching-up', 'asking the daemon for the block')
-      this.#apply(this.#watches.add(conversation.session, entry.address))
+      this.#say((session) => this.#watches.add(session, entry.address))
       this.#liveness.look(entry)
       if (handle.state !== 'live') this.#ask(entry)
     }
@@ -143,9 +147,9 @@ export class Replica {
     this.#restoring = undefined
     try {
       this.#liveness.connected()
-      const own = this.#entries.own()
-      const cursor = this.#cursor === undefined ? {} : { cursor: this.#cursor }
-      this.#apply(session.open({ replica: connection.replica, watch: this.#watches.begin(), own, ...cursor }))
+      const cursor = this.#cursor === undefined ? {} : { cursor: this.#cursor, seen: this.#seen }
+      const said = { watch: this.#watches.begin(), own: this.#entries.own(), ...cursor }
+      this.#apply(session.open({ replica: connection.replica, ...said }))
       for (const entry of this.#entries.all) if (needsAsking(entry)) this.#ask(entry)
       for (;;) {
         const bytes = await channel.next()
@@ -207,12 +211,10 @@ export class Replica {
   }
 
   #apply(effects: readonly DiallerEffect[]): void {
-    for (const effect of effects) this.#effect(effect)
+    for (const effect of effects) if (this.#conversation !== undefined) this.#effect(effect, this.#conversation)
   }
 
-  #effect(effect: DiallerEffect): void {
-    const conversation = this.#conversation
-    if (conversation === undefined) return
+  #effect(effect: DiallerEffect, conversation: Conversation): void {
     switch (effect.do) {
       case 'send':
         sendOrEnd(conversation.channel, effect.frame)
@@ -234,6 +236,7 @@ export class Replica {
         break
       case 'synced':
         this.#cursor = effect.cursor
+        this.#seen = 0
         this.#keeping?.journal.add({ kind: 'cursor', cursor: effect.cursor })
         this.#liveness.synced()
         break
@@ -246,22 +249,23 @@ export class Replica {
         }).catch((error) => conversation.channel.abort(asError(error)))
         break
       case 'settled':
-        for (const [entry, changes] of byEntry(effect.changes, conversation.asking.byWire))
-          this.#intake.settle(entry, changes)
+        this.#refusals.settled(byEntry(effect.changes, conversation.asking.byWire))
         this.#sending.answered()
         break
+      case 'lacks':
+        this.#sending.supply(this.#mustFind(effect.frame.handle), conversation, effect.frame)
+        break
       case 'refused':
-        for (const [entry, changes] of byEntry(effect.changes, conversation.asking.byWire))
-          this.#refusals.refused(entry, changes, effect.error)
+        this.#refusals.refused(byEntry(effect.changes, conversation.asking.byWire), effect.error)
         break
       case 'handle-refused':
         this.#refusals.createRefused(conversation.asking.byWire.get(effect.handle), effect.error)
         this.#apply(conversation.asking.answered(effect.handle))
         break
-      case 'ended':
-        throw toError({ code: effect.reason, detail: effect.detail, retryAfterMs: undefined }, 'connection-lost')
       case 'meta':
         break
+      case 'ended':
+        throw toError({ code: effect.reason, detail: effect.detail, retryAfterMs: undefined }, 'connection-lost')
     }
   }
 
@@ -277,18 +281,14 @@ export class Replica {
     this.#intake.introduce(entry, frame)
     const isFirst = entry.wire === undefined
     entry.wire = frame.handle
-    // Said once: the next conversation is still short of it when it begins.
-    const isShort = !this.#isKnownShort && this.#entries.isShort(entry, frame.held)
-    this.#isKnownShort ||= isShort
-    if (isShort) this.#init.onShortfall?.()
-    const handle = entry.loaded?.handle
-    if (handle?.state === 'gone') handle.setState('catching-up', 'readable again')
-    const held = new Map<string, number>(frame.held.map(({ actor, seq }) => [actor, seq]))
-    if (isFirst) entry.loaded?.block.unsettleBeyond(held)
-    const unsettled = entry.loaded?.block.unsettled ?? []
-    const known = unsettled.filter((change) => change.seq <= (held.get(change.actor) ?? 0))
-    this.#intake.settle(entry, known)
-    if (isFirst || known.length > 0) this.#sending.send(entry)
+    if (!this.#isKnownShort && this.#entries.isShort(entry, frame.held)) {
+      // Said once: the next conversation is still short of it when it begins.
+      this.#isKnownShort = true
+      this.#init.onShortfall?.()
+    }
+    if (entry.loaded?.handle.state === 'gone') entry.loaded.handle.setState('catching-up', 'readable again')
+    const isNews = this.#intake.held(entry, frame.held, isFirst)
+    if (isFirst || isNews) this.#sending.send(entry)
     if (entry.poison.size > 0) this.#aside.poisoned(entry, [])
     this.#liveness.look(entry)
     this.#watches.look(entry)
@@ -296,18 +296,18 @@ export class Replica {
 
   #received(session: DiallerSession, frame: Frame<ListenerFrame, 'delta'>): void {
     const entry = this.#mustFind(frame.handle)
-    this.#intake.receive(entry, decodeRun(frame.run), frame.tips)
+    this.#intake.receive(entry, decodeRun(frame.run), frame)
+    this.#seen = Math.max(this.#seen, frame.seq)
     this.#apply(session.consumed(frame.run.byteLength))
-    // What was missing may be among it: whoever has it sends it again after a restore of the daemon, as this one does.
-    if (entry.retry?.code === 'missing-deps') this.#refusals.retryNow(entry)
+    this.#refusals.arrived(entry)
     this.#liveness.look(entry)
   }
 
-  #gone(frame: Frame<ListenerFrame, 'gone'>): void {
-    const entry = this.#entries.find(frame.address)
-    // Unknown: the daemon was set back to before the block was made; it makes it again for whoever asks.
+  #gone({ address, reason }: Frame<ListenerFrame, 'gone'>): void {
+    const entry = this.#entries.find(address)
     if (entry === undefined) return
-    if (frame.reason !== 'unknown') this.#intake.gone(entry, frame.reason)
+    // Unknown: the daemon was set back to before the block was made; it makes it again for whoever asks.
+    if (reason !== 'unknown') this.#intake.gone(entry, reason)
     else if (entry.isAsked) this.#ask(entry)
     this.#watches.look(entry)
   }

@@ -1,13 +1,30 @@
-/** Sends what was made here. Keeps: in order, each change once, as few frames as the turns that {@link SendTurn} gives. */
-import type { Clock } from '../../protocol/index.ts'
-import { type DiallerEffect, type DiallerSession, signTip } from '../../protocol/sync/index.ts'
+/**
+ * Sends what was made here, and for others what the daemon has lost. Keeps: in order, each change once, as few frames as the
+ * turns that {@link SendTurn} gives.
+ */
+import { type ActorId, asError, type Clock, type PeerId } from '../../protocol/index.ts'
+import {
+  type DiallerEffect,
+  type DiallerSession,
+  type Frame,
+  type ListenerFrame,
+  type OwnChange,
+  ownsActor,
+  type SentTip,
+  signTip,
+} from '../../protocol/sync/index.ts'
+import type { Conversation } from './asking.ts'
+import type { Entries } from './entries.ts'
 import type { Entry } from './entry.ts'
 import { changesAfter } from './local-change.ts'
 import { SendTurn } from './send-turn.ts'
+import { changesBeyond, supplyParts } from './supply.ts'
 
 export interface SendingInit {
+  readonly daemon: PeerId
+  readonly entries: Entries
   /** Signs for the changes that are sent. */
-  readonly seed: Uint8Array
+  readonly identity: { readonly seed: Uint8Array; readonly peer: PeerId }
   readonly clock: Clock
   /** Whether something that was sent is not answered yet. */
   isBusy(): boolean
@@ -39,7 +56,7 @@ export class Sending {
 
   /** What is unsettled and was not sent on the present conversation; nothing while the block is refused for now. */
   send(entry: Entry): void {
-    const { address, generation, loaded, wire } = entry
+    const { generation, loaded, wire } = entry
     // A quiet block has no handle before there is something to say about it.
     if (wire === undefined) this.#init.ask(entry)
     if (loaded === undefined || wire === undefined || generation === undefined || entry.retry !== undefined) return
@@ -49,11 +66,29 @@ export class Sending {
       if (last === undefined) return []
       entry.sentUpTo = last.number
       const own = changes.map((change) => ({ ...change, handle: wire }))
-      return session.submit(wire, own, ({ actor, seq, hash }) => {
-        const tip = { address, generation, actor: actor as never, seq, hash }
-        return { actor: tip.actor, seq, hash, signature: signTip(this.#init.seed, tip) }
-      })
+      return session.submit(wire, own, this.#signer(entry))
     })
+  }
+
+  /** The daemon has only so much of these actors, whoever they are. */
+  supply(entry: Entry, { session, channel }: Conversation, lacks: Frame<ListenerFrame, 'lacks'>): void {
+    this.#supply(entry, session, lacks).catch((error) => channel.abort(asError(error)))
+  }
+
+  async #supply(entry: Entry, asked: DiallerSession, { handle, clock }: Frame<ListenerFrame, 'lacks'>): Promise<void> {
+    const { daemon, entries, identity, say } = this.#init
+    const isOwn = (actor: string): boolean => ownsActor(daemon, identity.peer, actor)
+    const parts = await entries.peek(entry, ({ value, tips }) =>
+      supplyParts({ changes: changesBeyond(value, clock, handle), tips, isOwn, sign: this.#signer(entry) }),
+    )
+    say((session) => (session === asked ? session.supply(handle, parts) : []))
+  }
+
+  #signer({ address, generation = 0 }: Entry): (change: OwnChange) => SentTip {
+    return ({ actor, seq, hash }) => {
+      const tip = { address, generation, actor: actor as ActorId, seq, hash }
+      return { actor: tip.actor, seq, hash, signature: signTip(this.#init.identity.seed, tip) }
+    }
   }
 
   /** The conversation has ended; what waits is sent on the next one. */

@@ -10,7 +10,6 @@ import { isBusy, isUnreadable } from './sqlite-errors.ts'
 
 /** 'MOOP', in the header of the file. */
 const applicationId = 0x4d_4f_4f_50
-const version = 1
 const header = Buffer.from('SQLite format 3\0')
 const maxFirstPageBytes = 4_096
 /** Below this, two connections in WAL mode could corrupt the file. */
@@ -20,7 +19,9 @@ const journalSizeLimit = 4 * 1024 * 1024
 /** For the process before this one to end: a supervisor may start the next while the last still writes. */
 const lockWaitMs = 3_000
 
-const schema = `
+/** Of version 1, and what each later version adds. */
+const schemas = [
+  `
 -- What is known of the whole replica. Keeps: the cursor never covers more than what the other tables hold.
 CREATE TABLE meta (key TEXT PRIMARY KEY, value ANY NOT NULL) STRICT, WITHOUT ROWID;
 
@@ -70,7 +71,25 @@ CREATE TABLE aside (
   bytes BLOB NOT NULL
 ) STRICT;
 CREATE INDEX aside_by_block ON aside (block, part, position);
-`
+`,
+  `
+-- Signatures of other authors over their changes, so that these can be supplied to a daemon that lost them. Keeps: of
+-- each actor the newest, and of those before it enough that what lies between two is short. It stands for the changes
+-- after from_seq, up to its own; weight is how many bytes they have.
+CREATE TABLE tip (
+  block INTEGER NOT NULL REFERENCES block (id),
+  actor TEXT NOT NULL,
+  seq INTEGER NOT NULL,
+  hash TEXT NOT NULL,
+  signature BLOB NOT NULL,
+  peer TEXT NOT NULL,
+  from_seq INTEGER NOT NULL,
+  weight INTEGER NOT NULL,
+  PRIMARY KEY (block, actor, seq)
+) STRICT, WITHOUT ROWID;
+`,
+]
+const version = schemas.length
 
 /**
  * Takes the file for as long as the connection lives. The lock is one of the operating system on an open file, so it
@@ -111,7 +130,7 @@ export function openFile(path: string): Database.Database {
     db.pragma('checkpoint_fullfsync = ON')
     db.pragma(`journal_size_limit = ${journalSizeLimit}`)
     assertDurable(db)
-    if (number(db, 'user_version') === 0) createTables(db)
+    if (number(db, 'user_version') < version) createTables(db)
     return db
   } catch (error) {
     db.close()
@@ -125,10 +144,10 @@ export function placeOf(path: string): string {
   return `${ino} ${birthtimeMs}`
 }
 
-/** Makes an empty database one of a replica. */
+/** Makes an empty database one of a replica, and one of an older version one of this. */
 export function createTables(db: Database.Database): void {
   db.transaction(() => {
-    db.exec(schema)
+    for (const schema of schemas.slice(number(db, 'user_version'))) db.exec(schema)
     db.pragma(`application_id = ${applicationId}`)
     db.pragma(`user_version = ${version}`)
   }).immediate()

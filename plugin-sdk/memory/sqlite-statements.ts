@@ -1,6 +1,7 @@
 /** The statements of a replica's file, apart from what is done with them. Keeps: no SQL is put together from values. */
 import type Database from 'better-sqlite3'
 import type { BlockAddress } from '../../protocol/ids.ts'
+import type { AsideRow } from './sqlite-aside.ts'
 
 interface BlockRow {
   readonly id: number
@@ -11,13 +12,16 @@ interface BlockRow {
 }
 
 type ChangeRow = { position: number; unsettled: number; bytes: Uint8Array }
-type AsideRow = { part: number; code: string; detail: string | null; bytes: Uint8Array }
 
 /** Compiled once, when the file is opened. */
 export function prepareStatements(db: Database.Database) {
   return {
     getMeta: db.prepare<[string], { value: unknown }>('SELECT value FROM meta WHERE key = ?'),
     setMeta: db.prepare('INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)'),
+    setSeen: db.prepare(
+      `INSERT INTO meta (key, value) VALUES ('seen', ?)
+       ON CONFLICT (key) DO UPDATE SET value = max(value, excluded.value)`,
+    ),
     blocks: db.prepare<[], BlockRow>('SELECT id, address, schema, generation, gone FROM block ORDER BY id'),
     blockId: db.prepare<[string], { id: number }>('SELECT id FROM block WHERE address = ?'),
     schemaOf: db.prepare<[number], { schema: string }>('SELECT schema FROM block WHERE id = ?'),

@@ -7,16 +7,10 @@ import { MooringError } from '../../protocol/errors.ts'
 import type { BlockAddress } from '../../protocol/ids.ts'
 import { type ChangeFacts, readChange } from '../../protocol/sync/change-structure.ts'
 import type { FoldedRows } from './fold.ts'
+import { asideOf } from './sqlite-aside.ts'
 import { prepareStatements } from './sqlite-statements.ts'
-import type {
-  StoredAside,
-  StoredContent,
-  StoredOwn,
-  StoredWelcome,
-  StoreInit,
-  StoreState,
-  StoreWrite,
-} from './store.ts'
+import { TipTable } from './sqlite-tips.ts'
+import type { StoredContent, StoredOwn, StoredWelcome, StoreInit, StoreState, StoreWrite } from './store.ts'
 
 /** Actors of this plugin that are remembered for one block: all of them are named in one frame at each connection. */
 const maxOwnPerBlock = 4
@@ -28,6 +22,7 @@ const endless = Number.MAX_SAFE_INTEGER
 export class Tables {
   readonly #db: Database.Database
   readonly #statements: ReturnType<typeof prepareStatements>
+  readonly #tips: TipTable
   readonly #ids = new Map<BlockAddress, number>()
   /** How often a block began again: a document that was made before must not come back. */
   readonly #resets = new Map<number, number>()
@@ -38,6 +33,7 @@ export class Tables {
   constructor(db: Database.Database) {
     this.#db = db
     this.#statements = prepareStatements(db)
+    this.#tips = new TipTable(db)
     this.#write = db.transaction((writes: readonly StoreWrite[]) => {
       for (const write of writes) this.#apply(write)
     }).immediate
@@ -70,6 +66,7 @@ export class Tables {
       replica: String(meta('replica')) as StoreState['replica'],
       welcome: typeof welcome === 'string' ? (JSON.parse(welcome) as StoredWelcome) : undefined,
       cursor: cursor instanceof Uint8Array ? Uint8Array.from(cursor) : undefined,
+      seen: Number(meta('seen') ?? 0),
       patterns: typeof patterns === 'string' ? (JSON.parse(patterns) as string[]) : [],
       blocks: this.#statements.blocks.all().map(({ id, address, schema, generation, gone }) => {
         this.#ids.set(address, id)
@@ -92,7 +89,7 @@ export class Tables {
   /** @throws `database-corrupt` */
   read(address: BlockAddress): StoredContent {
     const id = this.#ids.get(address) ?? this.#statements.blockId.get(address)?.id
-    if (id === undefined) return { snapshot: undefined, changes: [], own: [], aside: [] }
+    if (id === undefined) return { snapshot: undefined, changes: [], own: [], tips: [], aside: [] }
     const changes = this.#statements.changes.all(id).map(({ position, unsettled, bytes }) => {
       // Nothing that applies changes verifies them: a flipped bit would become content.
       const { hash } = checkStored(address, bytes)
@@ -102,6 +99,7 @@ export class Tables {
       snapshot: this.#statements.snapshot.get(id)?.bytes,
       changes,
       own: this.#statements.own.all(id) as unknown as StoredOwn[],
+      tips: this.#tips.of(id),
       aside: asideOf(this.#statements.aside.all(id)),
     }
   }
@@ -153,6 +151,7 @@ export class Tables {
         break
       case 'cursor':
         run.setMeta.run('cursor', write.cursor)
+        run.setMeta.run('seen', 0)
         break
       case 'block':
         run.putBlock.run(write.address, write.schema, write.generation ?? null)
@@ -184,6 +183,9 @@ export class Tables {
         break
       case 'drop-aside':
         run.dropAside.run(this.#id(write.address), write.id)
+        break
+      case 'tips':
+        this.#tips.put(this.#id(write.address), write.tips)
         break
       case 'forget': {
         const id = this.#id(write.address)
@@ -231,6 +233,7 @@ export class Tables {
     this.#statements.dropSnapshot.run(id)
     this.#statements.dropChanges.run(id)
     this.#statements.dropOwn.run(id)
+    this.#tips.clear(id)
   }
 
   #putChanges(write: Extract<StoreWrite, { kind: 'changes' }>): void {
@@ -241,6 +244,8 @@ export class Tables {
       this.#statements.putChange.run(write.position + index, id, write.isUnsettled ? 1 : 0, bytes)
       offset += length
     }
+    this.#tips.put(id, write.tips)
+    if (write.seen > 0) this.#statements.setSeen.run(write.seen)
     const { own } = write
     if (own === undefined) return
     this.#statements.putOwn.run(id, own.actor, own.seq, own.hash, write.position)
@@ -264,15 +269,4 @@ function checkStored(address: BlockAddress, bytes: Uint8Array): ChangeFacts {
   } catch (cause) {
     throw new MooringError('database-corrupt', { detail: `a change of ${address} is damaged`, cause })
   }
-}
-
-/** Changes that were refused together are one entry. */
-function asideOf(rows: readonly { part: number; code: string; detail: string | null; bytes: Uint8Array }[]) {
-  const parts = new Map<number, StoredAside & { changes: Uint8Array[] }>()
-  for (const { part, code, detail, bytes } of rows) {
-    const entry = parts.get(part) ?? { id: part, code, detail: detail ?? undefined, changes: [] }
-    entry.changes.push(bytes)
-    parts.set(part, entry)
-  }
-  return [...parts.values()]
 }

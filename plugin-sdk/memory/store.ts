@@ -39,6 +39,19 @@ export interface StoredChange {
   readonly hash: ChangeHash
 }
 
+/** The signature of another author over one of its changes. */
+export interface StoredTip {
+  readonly actor: ActorId
+  readonly seq: number
+  readonly hash: ChangeHash
+  readonly signature: Uint8Array
+  readonly peer: PeerId
+  /** It stands for the actor's changes after this one. */
+  readonly from: number
+  /** Bytes of these changes. */
+  readonly weight: number
+}
+
 /** Changes that the daemon refused for good: no longer in the block, kept to be read. */
 export interface StoredAside {
   /** Of its first change in the store. */
@@ -54,6 +67,8 @@ export interface StoredContent {
   /** What is not in the snapshot, in the order in which it came here. Its checksums have been looked at. */
   readonly changes: readonly StoredChange[]
   readonly own: readonly StoredOwn[]
+  /** Oldest first for each actor. */
+  readonly tips: readonly StoredTip[]
   readonly aside: readonly StoredAside[]
 }
 
@@ -62,6 +77,8 @@ export interface StoreState {
   readonly replica: ReplicaId
   readonly welcome: StoredWelcome | undefined
   readonly cursor: Uint8Array | undefined
+  /** Highest log position that came after the cursor; 0 for none. */
+  readonly seen: number
   /** Watched beside the blocks that were opened. */
   readonly patterns: readonly string[]
   readonly blocks: readonly StoredBlock[]
@@ -94,6 +111,10 @@ export type StoreWrite =
       /** Of each chunk, in bytes. */
       readonly lengths: readonly number[]
       readonly own: StoredOwn | undefined
+      /** What came with them, oldest first for each actor. */
+      readonly tips: readonly StoredTip[]
+      /** Highest log position among them; 0 for what was made here. */
+      readonly seen: number
     }
   /** An Automerge document that holds all there is of a block but unsettled changes; only for a block without any. */
   | { readonly kind: 'snapshot'; readonly address: BlockAddress; readonly bytes: Uint8Array; readonly changes: number }
@@ -128,6 +149,7 @@ export type StoreWrite =
   /** The author has seen what was kept aside. */
   | { readonly kind: 'drop-aside'; readonly address: BlockAddress; readonly id: number }
   /** The block is nobody's concern any more: what is stored of it goes, but for what was set aside. */
+  | { readonly kind: 'tips'; readonly address: BlockAddress; readonly tips: readonly StoredTip[] }
   | { readonly kind: 'forget'; readonly address: BlockAddress }
   | { readonly kind: 'gone'; readonly address: BlockAddress; readonly reason: string | undefined }
 

@@ -4,49 +4,26 @@
  * refused exactly once.
  */
 import { MooringError } from '../errors.ts'
-import { type BlockAddress, type ChangeHash, formatAddress, type Label, type Scope } from '../ids.ts'
+import { type ChangeHash, formatAddress } from '../ids.ts'
 import { limits } from '../limits.ts'
+import type { DiallerEffect, SentTip } from './dialler-effects.ts'
 import type { DiallerFrame, Frame, ListenerFrame } from './frames.ts'
 import { type OpenInit, splitOpen } from './open-parts.ts'
 import { type OwnChange, splitByLimits } from './outgoing.ts'
 import { encodeRun } from './run.ts'
-
-export type { OwnChange } from './outgoing.ts'
-
-export type SentTip = Frame<DiallerFrame, 'delta'>['tips'][number]
-export type ReceivedTip = Frame<ListenerFrame, 'delta'>['tips'][number]
-
-export type DiallerEffect =
-  | { readonly do: 'send'; readonly frame: DiallerFrame }
-  | { readonly do: 'block'; readonly address: BlockAddress; readonly frame: Frame<ListenerFrame, 'block'> }
-  | {
-      readonly do: 'snapshot'
-      readonly handle: number
-      readonly bytes: Uint8Array
-      readonly tips: readonly ReceivedTip[]
-    }
-  | { readonly do: 'delta'; readonly frame: Frame<ListenerFrame, 'delta'> }
-  | { readonly do: 'meta'; readonly frame: Frame<ListenerFrame, 'meta'> }
-  | { readonly do: 'gone'; readonly frame: Frame<ListenerFrame, 'gone'> }
-  | { readonly do: 'quarantined'; readonly frame: Frame<ListenerFrame, 'quarantined'> }
-  | { readonly do: 'synced'; readonly cursor: Uint8Array }
-  | { readonly do: 'resync' }
-  | { readonly do: 'settled'; readonly changes: readonly OwnChange[] }
-  | { readonly do: 'refused'; readonly changes: readonly OwnChange[]; readonly error: Refusal }
-  | { readonly do: 'handle-refused'; readonly handle: number; readonly error: Refusal }
-  | { readonly do: 'ended'; readonly reason: string; readonly detail: string | undefined }
-
-export interface Refusal {
-  readonly code: string
-  readonly detail: string | undefined
-  readonly retryAfterMs: number | undefined
-}
 
 interface Outgoing {
   readonly changes: readonly OwnChange[]
   readonly handle: number
   readonly run: Uint8Array
   readonly tips: SentTip[]
+  /** Taken or refused together with the next one. */
+  readonly more?: true
+}
+
+/** Said when everything before it was sent. */
+interface Supplied {
+  readonly supplied: number
 }
 
 export class DiallerSession {
@@ -56,7 +33,7 @@ export class DiallerSession {
   #consumed = 0
   #ended = false
   readonly #known = new Set<number>()
-  readonly #outbox: Outgoing[] = []
+  readonly #outbox: (Outgoing | Supplied)[] = []
   /** Sent and not settled, oldest first; `#settledCount` came before them. */
   readonly #sent: OwnChange[] = []
   #settledCount = 0
@@ -84,7 +61,7 @@ export class DiallerSession {
     return this.#run(() => this.#send({ t: 'unwatch', pattern }))
   }
 
-  create(block: { scope: Scope; label: Label; schema: string; meta: { description?: string } }): {
+  create(block: Omit<Frame<DiallerFrame, 'create'>, 't' | 'handle'>): {
     handle: number
     effects: DiallerEffect[]
   } {
@@ -102,14 +79,31 @@ export class DiallerSession {
         this.#outbox.push({
           changes: part,
           handle,
-          // The daemon does not say what it reads: every daemon reads this.
-          run: encodeRun(
-            part.map((change) => change.bytes),
-            'deflate',
-          ),
+          run: packed(part),
           tips: [...last.values()].map(tipOf),
         })
       }
+      this.#flush()
+    })
+  }
+
+  /** Queues what the daemon lacked, in parts that are taken or refused as a whole, and the word that this was all. */
+  supply(
+    handle: number,
+    parts: readonly { changes: readonly OwnChange[]; tips: readonly SentTip[] }[],
+  ): DiallerEffect[] {
+    return this.#run(() => {
+      for (const { changes, tips } of parts) {
+        let left = changes.length
+        for (const part of splitByLimits(changes, true)) {
+          left -= part.length
+          const ends = new Set<string>(part.map(({ hash }) => hash))
+          const ending = tips.filter(({ hash }) => ends.has(hash))
+          const outgoing = { changes: part, handle, run: packed(part), tips: ending }
+          this.#outbox.push(left === 0 ? outgoing : { ...outgoing, more: true })
+        }
+      }
+      this.#outbox.push({ supplied: handle })
       this.#flush()
     })
   }
@@ -133,7 +127,7 @@ export class DiallerSession {
   /** Changes handed in and neither settled nor refused. */
   get unsettled(): number {
     let queued = 0
-    for (const outgoing of this.#outbox) queued += outgoing.changes.length
+    for (const outgoing of this.#outbox) queued += 'run' in outgoing ? outgoing.changes.length : 0
     return queued + this.#sent.length
   }
 
@@ -154,9 +148,16 @@ export class DiallerSession {
           this.#emit({ do: 'delta', frame })
           break
         case 'meta':
+          this.#mustKnow(frame.handle)
+          this.#emit({ do: 'meta', frame })
+          break
         case 'quarantined':
           this.#mustKnow(frame.handle)
-          this.#emit(frame.t === 'meta' ? { do: 'meta', frame } : { do: 'quarantined', frame })
+          this.#emit({ do: 'quarantined', frame })
+          break
+        case 'lacks':
+          this.#mustKnow(frame.handle)
+          this.#emit({ do: 'lacks', frame })
           break
         case 'gone':
           if (frame.handle !== undefined) {
@@ -255,11 +256,16 @@ export class DiallerSession {
   #flush(): void {
     for (;;) {
       const next = this.#outbox[0]
-      if (next === undefined || next.run.byteLength > this.#credit) return
+      if (next === undefined || ('run' in next && next.run.byteLength > this.#credit)) return
       this.#outbox.shift()
+      if (!('run' in next)) {
+        this.#send({ t: 'supplied', handle: next.supplied })
+        continue
+      }
+      const { changes, ...delta } = next
       this.#credit -= next.run.byteLength
-      this.#sent.push(...next.changes)
-      this.#send({ t: 'delta', handle: next.handle, run: next.run, tips: next.tips })
+      this.#sent.push(...changes)
+      this.#send({ t: 'delta', ...delta })
     }
   }
 
@@ -282,6 +288,13 @@ export class DiallerSession {
     return effects
   }
 }
+
+/** The daemon does not say what it reads: every daemon reads this. */
+const packed = (changes: readonly OwnChange[]): Uint8Array =>
+  encodeRun(
+    changes.map((change) => change.bytes),
+    'deflate',
+  )
 
 function concat(parts: readonly Uint8Array[]): Uint8Array {
   const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0))

@@ -24,6 +24,9 @@ const tip = z.strictObject({ actor: actorId, seq: count, hash: changeHash, signa
 /** A tip that says whose it is. */
 const authoredTip = z.strictObject({ ...tip.shape, peer: peerId })
 
+/** Without a peer: the tip of the one who sends it. With one, the change is supplied for its author. */
+const submittedTip = z.strictObject({ ...tip.shape, peer: peerId.optional() })
+
 const actorClock = z.strictObject({ actor: actorId, seq: count })
 
 const watches = z.array(pattern).max(limits.maxWatchesPerFrame)
@@ -43,6 +46,8 @@ export const syncFrames = defineFrames({
       accept: z.array(z.string().max(16)).min(1).max(8),
       watch: watches,
       cursor: bytes({ max: 256 }).optional(),
+      /** Highest log position received after the cursor was: a log that ends before it is not the one that was read. */
+      seen: count.optional(),
       own: owned,
       /** There is more to say than fits: `open-more` follows, and nothing is answered before its last. */
       more: z.literal(true).optional(),
@@ -60,7 +65,10 @@ export const syncFrames = defineFrames({
     }),
     watch: z.strictObject({ t: z.literal('watch'), pattern }),
     unwatch: z.strictObject({ t: z.literal('unwatch'), pattern }),
-    /** Asks for the block at an address, and makes it if there is none; answered by `block` or `refuse`. */
+    /**
+     * Asks for the block at an address, and makes it if there is none; answered by `block` or `refuse`. `generation`: the
+     * one that the replica knew, which is not made again when it was deleted.
+     */
     create: z.strictObject({
       t: z.literal('create'),
       handle,
@@ -68,8 +76,21 @@ export const syncFrames = defineFrames({
       label,
       schema: z.string().max(64),
       meta: blockMeta,
+      generation: count.optional(),
     }),
-    delta: z.strictObject({ t: z.literal('delta'), handle, run, tips: z.array(tip).min(1).max(64) }),
+    /**
+     * `more`: taken or refused together with the next delta, because the tips that cover it are still to come. At most
+     * `maxSupplyChanges` changes and `maxSupplyBytes` bytes stand together so.
+     */
+    delta: z.strictObject({
+      t: z.literal('delta'),
+      handle,
+      run,
+      tips: z.array(submittedTip).max(64),
+      more: z.literal(true).optional(),
+    }),
+    /** Answers `lacks`: all that the replica holds and may supply was sent. */
+    supplied: z.strictObject({ t: z.literal('supplied'), handle }),
     /** A change that the replica's engine cannot take. */
     poison: z.strictObject({ t: z.literal('poison'), handle, hash: changeHash }),
     credit,
@@ -107,6 +128,11 @@ export const syncFrames = defineFrames({
       tips: z.array(authoredTip).max(limits.maxChangesPerFrame),
     }),
     meta: z.strictObject({ t: z.literal('meta'), handle, meta: blockMeta }),
+    /**
+     * The log has only this much of these actors, and the replica said to hold more: it supplies the rest, whoever wrote
+     * it, and ends with `supplied`. Asked of one replica at a time.
+     */
+    lacks: z.strictObject({ t: z.literal('lacks'), handle, clock: z.array(actorClock).min(1).max(1_500) }),
     gone: z.strictObject({
       t: z.literal('gone'),
       handle: handle.optional(),

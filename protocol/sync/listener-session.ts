@@ -6,33 +6,11 @@
 import { MooringError, toWireError } from '../errors.ts'
 import type { BlockAddress, ChangeHash, Label, Scope } from '../ids.ts'
 import { limits } from '../limits.ts'
+import { Assembly } from './assembly.ts'
 import type { DiallerFrame, Frame, ListenerFrame } from './frames.ts'
+import type { ListenerEffect, Settlement } from './listener-effects.ts'
 import { addToOpen, agreedEncoding } from './open-parts.ts'
 import { decodeRun, type RunEncoding } from './run.ts'
-
-export type ListenerEffect =
-  | { readonly do: 'send'; readonly frame: ListenerFrame }
-  | { readonly do: 'open'; readonly frame: Frame<DiallerFrame, 'open'> }
-  | { readonly do: 'have'; readonly frame: Frame<DiallerFrame, 'have'> }
-  | { readonly do: 'watch'; readonly pattern: string }
-  | { readonly do: 'unwatch'; readonly pattern: string }
-  | { readonly do: 'create'; readonly frame: Frame<DiallerFrame, 'create'> }
-  | {
-      readonly do: 'submit'
-      /** Counted from 1 over the stream. */
-      readonly first: number
-      /** Undefined for a handle that was never introduced. */
-      readonly block: number | undefined
-      readonly chunks: readonly Uint8Array[]
-      readonly tips: Frame<DiallerFrame, 'delta'>['tips']
-    }
-  | { readonly do: 'poison'; readonly block: number; readonly hash: string }
-  /** Credit came back: what waited may go on. */
-  | { readonly do: 'writable' }
-  | { readonly do: 'ended'; readonly reason: string }
-
-/** What became of one submitted change. */
-export type Settlement = 'stored' | MooringError
 
 type SendTip = Frame<ListenerFrame, 'delta'>['tips'][number]
 
@@ -74,6 +52,7 @@ export class ListenerSession {
   /** Handles of creates that are not answered yet. */
   readonly #asked = new Set<number>()
   readonly #settlements = new Map<number, Settlement>()
+  readonly #assembly = new Assembly()
 
   /** @throws `malformed`, `hello-required`… when the dialler breaks the protocol; the stream then ends with that code */
   receive(frame: DiallerFrame): ListenerEffect[] {
@@ -117,12 +96,12 @@ export class ListenerSession {
         case 'delta':
           this.#submit(frame)
           break
-        case 'poison': {
-          const block = this.#blockOf.get(frame.handle)
-          if (block === undefined) throw new MooringError('unknown-handle')
-          this.#emit({ do: 'poison', block, hash: frame.hash })
+        case 'supplied':
+          this.#emit({ do: 'supplied', block: this.#mustBlock(frame.handle) })
           break
-        }
+        case 'poison':
+          this.#emit({ do: 'poison', block: this.#mustBlock(frame.handle), hash: frame.hash })
+          break
         case 'credit':
           this.#sendCredit += frame.bytes
           if (this.#sendCredit > limits.creditBytes) {
@@ -194,6 +173,14 @@ export class ListenerSession {
   /** A change of the block is set aside: it is sent to nobody any more. */
   quarantined(block: number, hash: ChangeHash): ListenerEffect[] {
     return this.#run(() => this.#send({ t: 'quarantined', handle: this.#mustHandle(block), hash }))
+  }
+
+  /** Asks for what the replica holds beyond this. */
+  lacks(block: number, clock: readonly { actor: string; seq: number }[]): ListenerEffect[] {
+    return this.#run(() => {
+      const asked = clock.slice(0, maxHeldTold) as Frame<ListenerFrame, 'lacks'>['clock']
+      this.#send({ t: 'lacks', handle: this.#mustHandle(block), clock: asked })
+    })
   }
 
   synced(cursor: Uint8Array): ListenerEffect[] {
@@ -277,7 +264,14 @@ export class ListenerSession {
     if (chunks.length === 0) throw new MooringError('malformed', { detail: 'a delta without a change' })
     const first = this.#received + 1
     this.#received += chunks.length
-    this.#emit({ do: 'submit', first, block: this.#blockOf.get(frame.handle), chunks, tips: frame.tips })
+    const submitted = this.#assembly.add(first, frame, chunks)
+    if (submitted !== undefined) this.#emit({ do: 'submit', block: this.#blockOf.get(frame.handle), ...submitted })
+  }
+
+  #mustBlock(handle: number): number {
+    const block = this.#blockOf.get(handle)
+    if (block === undefined) throw new MooringError('unknown-handle')
+    return block
   }
 
   #refuse(error: MooringError, what: { n: number; count: number } | { handle: number }): void {

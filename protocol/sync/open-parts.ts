@@ -15,6 +15,7 @@ export interface OpenInit {
   readonly replica: ReplicaId
   readonly watch: readonly string[]
   readonly cursor?: Uint8Array
+  readonly seen?: number
   readonly own: OpenFrame['own']
 }
 

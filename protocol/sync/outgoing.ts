@@ -16,10 +16,12 @@ export interface OwnChange {
   readonly ops: number
   /** Length of the change before compression. */
   readonly expandedBytes: number
+  /** Sent because the daemon asked for it, whoever made it: what becomes of it decides nothing about the block here. */
+  readonly isSupplied?: boolean
 }
 
 /** A frame's envelope and tips need some room beside the run. */
-const maxRunBytes = limits.maxFrameBytes - 16 * 1024
+const maxRunBytes = limits.maxFrameBytes - 32 * 1024
 /** Half of what is allowed: the receiver passes frames on, and acks come sooner. */
 const maxRunChanges = limits.maxChangesPerFrame / 2
 /** Each actor of a frame needs a tip, and a frame has no more. */
@@ -31,8 +33,8 @@ const maxRunActors = 64
  */
 const continues = (last: OwnChange, next: OwnChange): boolean => next.deps.length === 1 && next.deps[0] === last.hash
 
-/** The changes in frames that keep every limit, in their order. */
-export function* splitByLimits(changes: readonly OwnChange[]): Generator<OwnChange[]> {
+/** The changes in frames that keep every limit, in their order. `isWhole`: all of them are taken or refused together. */
+export function* splitByLimits(changes: readonly OwnChange[], isWhole = false): Generator<OwnChange[]> {
   let part: OwnChange[] = []
   let bytes = 1
   let expanded = 0
@@ -41,7 +43,7 @@ export function* splitByLimits(changes: readonly OwnChange[]): Generator<OwnChan
   for (const change of changes) {
     const last = part.at(-1)
     const isFull =
-      (last !== undefined && !continues(last, change)) ||
+      (!isWhole && last !== undefined && !continues(last, change)) ||
       (actors.size >= maxRunActors && !actors.has(change.actor)) ||
       part.length >= maxRunChanges ||
       bytes + change.bytes.byteLength > maxRunBytes ||

@@ -276,7 +276,7 @@ export function appendCases(setup: StorageSetup): void {
       expect((await storage.blocks())[0]).toMatchObject({ changes: 2, ops: 47, gaps: 7, maxOp: 90, visibleSeq: 3 })
     })
 
-    it('keeps the newest change of each actor and the newest signature that came', async () => {
+    it('keeps the newest change of each actor with its signature, and none of an older change', async () => {
       const { storage } = await setup(self)
       const block = await createBlock(storage)
       const tip = (n: number) => ({
@@ -289,9 +289,22 @@ export function appendCases(setup: StorageSetup): void {
       await append(storage, change(block, 'a', 1), change(block, 'a', 2, { tip: tip(2) }))
       expect(await clockOf()).toEqual({ ...tip(2), maxOp: 4 })
       await append(storage, change(block, 'a', 3))
-      expect(await clockOf()).toEqual({ ...tip(3), maxOp: 5, signature: signatureOf('a 2') })
+      expect(await clockOf()).toEqual({ ...tip(3), maxOp: 5, signature: new Uint8Array() })
       await append(storage, change(block, 'a', 4, { tip: tip(4) }), change(block, 'a', 5))
-      expect(await clockOf()).toEqual({ ...tip(5), maxOp: 7, signature: signatureOf('a 4') })
+      expect(await clockOf()).toEqual({ ...tip(5), maxOp: 7, signature: new Uint8Array() })
+    })
+
+    it('stores what one peer sends for another only while both may write', async () => {
+      const { storage } = await setup(self)
+      const block = await createBlock(storage)
+      const author = { peer: alice.peer, grantVersion: 1 }
+      expect(await append(storage, change(block, 'a', 1, { author }))).toEqual(['grant-changed'])
+      await approve(storage, alice)
+      const older = { author: { ...author, grantVersion: 2 } }
+      expect(await append(storage, change(block, 'a', 1, { author }), change(block, 'b', 1, older))).toEqual([
+        2,
+        'grant-changed',
+      ])
     })
 
     it('starts an actor without a tip with an empty signature', async () => {

@@ -38,6 +38,7 @@ const syncRows = {
   unwatch: { before: 'open', lacking: [], allowed: ['gone no-match'] },
   create: { before: 'open', lacking: ['refuse grant-missing'], allowed: ['block'], writes: true },
   delta: { before: 'open', lacking: ['refuse grant-missing', 'ack'], allowed: ['ack'], writes: true },
+  supplied: { before: 'open', lacking: [], allowed: [] },
   poison: { before: 'open', lacking: [], allowed: [] },
   credit: { before: 'open', lacking: [], allowed: [] },
   done: { before: 'open', lacking: [], allowed: [] },

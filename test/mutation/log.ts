@@ -2,6 +2,7 @@
 import type { Mutation } from './gate.ts'
 
 const rules = 'test/network/log-rules.test.ts'
+const supply = 'test/network/supply.test.ts'
 const sync = 'test/network/sync.test.ts'
 const credit = 'test/unit/protocol/sync/credit.test.ts'
 
@@ -23,8 +24,8 @@ export const logMutations: readonly Mutation[] = [
     promise: "nobody writes under another's name",
     edits: [
       {
-        file: 'daemon/log/ingest.ts',
-        find: "if (!ownsActor(this.#components.self, peer, fact.actor)) throw new MooringError('actor-not-owned')",
+        file: 'daemon/log/authorship.ts',
+        find: "if (!ownsActor(self, owner, actor)) throw new MooringError('actor-not-owned')",
         replace: '',
       },
     ],
@@ -35,8 +36,8 @@ export const logMutations: readonly Mutation[] = [
     promise: 'a change keeps its author wherever it is relayed or restored from',
     edits: [
       {
-        file: 'daemon/log/ingest.ts',
-        find: 'if (!verifyTip(submission.origin.peer, signed, tip.signature)) throw',
+        file: 'daemon/log/authorship.ts',
+        find: 'if (!verifyTip(this.owner(actor), signed, tip.signature)) throw',
         replace: 'if (false) throw',
       },
     ],
@@ -44,6 +45,24 @@ export const logMutations: readonly Mutation[] = [
       { file: rules, title: 'refuses a tip that its author did not sign' },
       { file: rules, title: 'refuses a signature made for another block' },
     ],
+  },
+  {
+    name: 'supplied-chain',
+    promise: 'nobody puts a change of his own before one that another signed',
+    edits: [{ file: 'daemon/log/ingest.ts', find: 'if (!authorship.covers(fact))', replace: 'if (false)' }],
+    tests: [{ file: supply, title: 'are refused when an invented change stands before one that its author signed' }],
+  },
+  {
+    name: 'supplied-author',
+    promise: 'nothing of a revoked author becomes durable, whoever brings it',
+    edits: [
+      {
+        file: 'daemon/log/authorship.ts',
+        find: "if (grant === undefined || !allows(grant.grants, { area: 'blocks', right: 'write', subject: row.address })) {",
+        replace: 'if (grant === undefined) {',
+      },
+    ],
+    tests: [{ file: supply, title: 'are refused in the name of one who may not write by now, until it may again' }],
   },
   {
     name: 'tip-signature-received',
@@ -63,7 +82,7 @@ export const logMutations: readonly Mutation[] = [
     edits: [
       {
         file: 'daemon/storage/append-plan.ts',
-        find: 'return this.#versions.get(origin.peer) === grantVersion',
+        find: 'return this.#versions.get(peer) === grantVersion',
         replace: 'return true || grantVersion',
       },
     ],
@@ -182,8 +201,8 @@ export const logMutations: readonly Mutation[] = [
     edits: [
       {
         file: 'daemon/log/ingest.ts',
-        find: 'return suspension === undefined ? undefined : suspendedError(suspension)',
-        replace: 'return suspension === undefined ? undefined : undefined',
+        find: 'if (suspension !== undefined) return suspendedError(suspension)',
+        replace: 'if (suspension !== undefined) return undefined',
       },
     ],
     tests: [
@@ -205,7 +224,7 @@ export const logMutations: readonly Mutation[] = [
     edits: [
       {
         file: 'daemon/log/cursor.ts',
-        find: ' && cursor.seq <= (epoch.endSeq ?? published)',
+        find: ' && Math.max(cursor.seq, seen) <= (epoch.endSeq ?? published)',
         replace: ' && published >= 0',
       },
     ],
@@ -241,7 +260,7 @@ export const logMutations: readonly Mutation[] = [
     edits: [
       {
         file: 'protocol/sync/dialler-session.ts',
-        find: 'if (next === undefined || next.run.byteLength > this.#credit) return',
+        find: "if (next === undefined || ('run' in next && next.run.byteLength > this.#credit)) return",
         replace: 'if (next === undefined) return',
       },
     ],

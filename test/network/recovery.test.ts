@@ -69,6 +69,33 @@ describe('a daemon that was set back', () => {
   })
 })
 
+describe('a block that was deleted while a replica was away', () => {
+  it('is not made again by it, and what was written for it is kept aside', async () => {
+    const a = world.plugin(alice)
+    const end = a.connect()
+    const mine = a.memory.open(notes, 'text')
+    await mine.live()
+    end()
+    await vi.waitFor(() => expect(mine.state).toBe('offline'))
+    mine.change((doc) => splice(doc, ['text'], 0, 0, 'too late'))
+    const row = world.log.index.at(mine.address)
+    if (row === undefined) throw new Error('no block')
+    const origin = { peer: daemonPerson.peer, replica: a.replica }
+    await world.log.watcherComponents.committer.submit([{ kind: 'delete', block: row.id, origin, grantVersion: 0 }])
+    a.connect()
+    await vi.waitFor(() =>
+      expect([mine.state, mine.refused.map(({ code }) => code)]).toEqual(['gone', ['block-deleted']]),
+    )
+    expect(world.log.index.at(mine.address)).toBeUndefined()
+    expect(world.log.index.generationOf(mine.address)).toBe(1)
+    // Who never knew it makes another one.
+    const b = world.plugin(bob)
+    b.connect()
+    await b.memory.open(notes, 'text').live()
+    expect(world.log.index.at(mine.address)?.generation).toBe(2)
+  })
+})
+
 describe('a right that is taken while an edit is on its way', () => {
   it('keeps an edit that is stored although its author may no longer read', async () => {
     const a = world.plugin(alice)

@@ -5,7 +5,8 @@
  */
 import { type ChangeLog, type ChangeLogInit, openChangeLog } from '../../daemon/log/change-log.ts'
 import { Compaction } from '../../daemon/log/compaction.ts'
-import { type ConversationInit, serveSync } from '../../daemon/log/conversation.ts'
+import { serveSync } from '../../daemon/log/conversation.ts'
+import type { ConversationInit } from '../../daemon/log/conversation-init.ts'
 import { Verification } from '../../daemon/log/verification.ts'
 import { Views } from '../../daemon/views/views.ts'
 import {
@@ -83,7 +84,9 @@ export class DaemonLife {
     const { store, clock } = this
     const peers = (): PeerId[] => people.map((person) => person.peer)
     const history: ChangeLogInit['history'] = (row, hashes) => views.recall(row, hashes)
-    const log = await openChangeLog({ storage: store, clock, self: daemonPerson.peer, peers, ringBytes, history })
+    const grantOf = (peer: PeerId): GrantView | undefined => this.grants.get(peer)
+    const self = daemonPerson.peer
+    const log = await openChangeLog({ storage: store, clock, self, peers, grantOf, ringBytes, history })
     this.#watchRing(log)
     const read = {
       snapshot: (block: number) => store.snapshot(block),

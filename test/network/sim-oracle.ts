@@ -16,7 +16,9 @@ export interface OwnFact {
 
 /** What is known of the changes of one replica from outside: from its frames and its disk. */
 export class ReplicaFacts {
-  /** Every change it ever sent, by address and hash. */
+  /** What was drawn for its actors: by it, one that it made is told from one that it supplies. */
+  readonly drawn = new Set<string>()
+  /** Every change of its own that it ever sent, by address and hash. */
   readonly sent = new Map<string, OwnFact>()
   /** What it was told is durable. */
   readonly acked = new Map<string, OwnFact>()
@@ -28,6 +30,7 @@ export class ReplicaFacts {
   /** What another one knows that begins as a copy of this one. */
   copy(): ReplicaFacts {
     const copy = new ReplicaFacts()
+    for (const bytes of this.drawn) copy.drawn.add(bytes)
     for (const [known, fact] of this.sent) copy.sent.set(known, fact)
     for (const [known, fact] of this.acked) copy.acked.set(known, fact)
     for (const known of this.aside) copy.aside.add(known)
@@ -61,6 +64,8 @@ export interface DaemonFacts {
 }
 
 interface Sent extends OwnFact {
+  /** Together with changes that another wrote. */
+  readonly isSupplied: boolean
   isRefused: boolean
 }
 
@@ -117,12 +122,13 @@ export class StreamOracle {
   pluginSent(frame: SimFrame): void {
     if (frame.t === 'create') this.#addressOf.set(frame.handle as number, `${frame.scope}/${frame.label}`)
     if (frame.t === 'delta') {
+      const isSupplied = (frame.tips as { peer?: string }[]).some(({ peer }) => peer !== undefined)
       for (const fact of this.#changes(frame)) {
         const known = keyOf(fact.address, fact.hash)
         if (this.#facts.acked.has(known)) this.#report.saw('supplied again after restore')
-        this.#facts.sent.set(known, fact)
+        if (this.#facts.drawn.has(fact.actor.slice(-16)) || this.#isHostile) this.#facts.sent.set(known, fact)
         this.#life.sent.add(known)
-        this.#sent.push({ ...fact, isRefused: false })
+        this.#sent.push({ ...fact, isSupplied, isRefused: false })
       }
     }
     if (frame.t === 'done') this.#ended('plugin', frame)
@@ -139,7 +145,9 @@ export class StreamOracle {
       case 'ack':
         for (; this.#ackArrived < (frame.n as number); this.#ackArrived++) {
           const sent = this.#sent[this.#ackArrived]
-          if (sent !== undefined && !sent.isRefused) this.#facts.acked.set(keyOf(sent.address, sent.hash), sent)
+          if (sent === undefined || sent.isRefused) continue
+          this.#facts.acked.set(keyOf(sent.address, sent.hash), sent)
+          if (sent.isSupplied) this.#report.saw('supplied change of another author')
         }
         break
       case 'refuse': {

@@ -29,6 +29,8 @@ export interface OpenBlock {
 }
 
 export interface ProcessInit {
+  /** Told what is drawn for actors. */
+  readonly drawn: Set<string>
   readonly person: Person
   readonly name: string
   /** Undefined for a plugin that keeps nothing. */
@@ -82,7 +84,11 @@ export class SimProcess {
       daemon: daemonPerson.peer,
       clock,
       log: { warn: (fields: { readonly err?: unknown }, text: string) => process.#warned(fields.err, text) },
-      random: (bytes: number) => actors.bytes(bytes),
+      random: (bytes: number) => {
+        const drawn = actors.bytes(bytes)
+        init.drawn.add(Buffer.from(drawn).toString('hex'))
+        return drawn
+      },
       onShortfall: () => init.onShortfall(),
     }
     if (home === undefined) process.#memory = createMemory(shared)

@@ -76,6 +76,7 @@ export class SimReplica {
     const scope = clock.scope()
     this.#scope = scope
     const process = await SimProcess.start({
+      drawn: this.facts.drawn,
       person,
       name,
       home,

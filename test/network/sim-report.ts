@@ -24,6 +24,7 @@ export const situations = [
   'compaction',
   'superseded while alive',
   'supplied again after restore',
+  'supplied change of another author',
   'plugin crash with unsaved',
   'plugin crash with unacked',
   'plugin stop',

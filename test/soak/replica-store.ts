@@ -105,6 +105,8 @@ export class ReplicaStoreWriter implements StoreWriter {
         chunks: Buffer.concat(chunks),
         lengths: chunks.map((chunk) => chunk.length),
         own: { actor, seq, hash },
+        tips: [],
+        seen: 0,
       },
       { kind: 'cursor', cursor: Buffer.from(String(this.#count)) },
     ]

@@ -8,8 +8,8 @@ const epochs = [
   { id: 'first', startSeq: 0, endSeq: 10 },
   { id: 'second', startSeq: 10, endSeq: undefined },
 ]
-const isValid = (cursor: { epoch: string; seq: number; view: string }, published = 20): boolean =>
-  isValidCursor(cursor, view, epochs, published)
+const isValid = (cursor: { epoch: string; seq: number; view: string }, seen = 0): boolean =>
+  isValidCursor(cursor, seen, view, epochs, 20)
 
 describe('a cursor', () => {
   it('holds for the view that it was issued for alone', () => {
@@ -26,6 +26,13 @@ describe('a cursor', () => {
     expect(isValid({ epoch: 'second', seq: 20, view })).toBe(true)
     expect(isValid({ epoch: 'second', seq: 21, view })).toBe(false)
     expect(isValid({ epoch: 'third', seq: 1, view })).toBe(false)
+  })
+
+  it('is of no use to one that has seen more of the epoch than there is', () => {
+    expect(isValid({ epoch: 'first', seq: 5, view }, 10)).toBe(true)
+    expect(isValid({ epoch: 'first', seq: 5, view }, 11)).toBe(false)
+    expect(isValid({ epoch: 'second', seq: 12, view }, 20)).toBe(true)
+    expect(isValid({ epoch: 'second', seq: 12, view }, 21)).toBe(false)
   })
 
   it('is nothing when it was not issued in this form', () => {

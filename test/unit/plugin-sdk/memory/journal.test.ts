@@ -15,6 +15,7 @@ class SlowStore implements ReplicaStore {
     replica: 'a'.repeat(32) as ReplicaId,
     welcome: undefined,
     cursor: undefined,
+    seen: 0,
     patterns: [],
     blocks: [],
     own: [],
@@ -92,6 +93,8 @@ describe('a journal', () => {
           chunks: Uint8Array.of(1, 2),
           lengths: [1, 1],
           own: undefined,
+          tips: [],
+          seen: 0,
         },
       ],
     ])

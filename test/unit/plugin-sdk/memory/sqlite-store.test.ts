@@ -60,6 +60,8 @@ function changes(
     own: isUnsettled
       ? { actor: 'ab'.repeat(24) as ActorId, seq: position, hash: 'cd'.repeat(32) as ChangeHash }
       : undefined,
+    tips: [],
+    seen: 0,
   }
 }
 
@@ -83,6 +85,7 @@ describe('a new store', () => {
       patterns: [],
       blocks: [],
       own: [],
+      seen: 0,
       nextPosition: 1,
     })
     expect(statSync(join(path, '..')).mode & 0o077).toBe(0)
@@ -111,6 +114,7 @@ describe('what was written', () => {
       patterns: [],
       blocks: [{ address: notes, schema: 'text', generation: 1, gone: undefined, hasUnsettled: true }],
       own: [{ address: notes, generation: 1, actor: 'ab'.repeat(24), seq: 3, hash: 'cd'.repeat(32) }],
+      seen: 0,
       nextPosition: 4,
     })
   })
@@ -129,6 +133,7 @@ describe('what was written', () => {
       snapshot: undefined,
       changes: [],
       own: [],
+      tips: [],
       aside: [],
     })
   })
@@ -295,7 +300,7 @@ describe('a file', () => {
     const path = join(tempDir(), 'x.db')
     await (await open(path)).close()
     const db = new Database(path)
-    db.pragma('user_version = 2')
+    db.pragma('user_version = 99')
     db.pragma('journal_mode = DELETE')
     db.close()
     const before = readFileSync(path)
