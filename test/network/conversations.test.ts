@@ -391,6 +391,7 @@ it('a cursor of an epoch that the daemon never had', async () => {
       "heard": [
         "resync",
         "block label notes",
+        "lacks",
         "synced",
       ],
       "said": [
@@ -398,10 +399,13 @@ it('a cursor of an epoch that the daemon never had', async () => {
         "create label notes",
         "have",
         "delta  (1 changes)",
+        "delta  (2 changes)",
+        "supplied",
       ],
       "settled": [
         "refuse code missing-deps n 1",
         "ack n 1",
+        "ack n 3",
       ],
     }
   `)
