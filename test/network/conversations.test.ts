@@ -195,10 +195,11 @@ it('a resume after both ends were started again: the missing changes only', asyn
   world.frames.length = 0
 
   const after = await world.storedPlugin(bob, path)
-  end = after.connect()
   await after.memory.prepare(notes)
   const again = after.memory.open(notes, 'text')
   again.change((doc) => splice(doc, ['text'], 0, 0, '+'))
+  // Only now: what it has to say is known when it begins.
+  end = after.connect()
   await again.live()
   await again.flushed()
   await until(() => expect(again.value.text).toHaveLength(12))
@@ -384,31 +385,12 @@ it('a cursor of an epoch that the daemon never had', async () => {
   await writer.begin(notes)
   older.frames.length = 0
   connectTo(older, b)
-  // The daemon has lost what this edit builds on; it is taken once its author sends that again.
-  await until(() => expect(older.count('refuse', 'bob')).toBeGreaterThan(0))
-  expect(talk('bob', older)).toMatchInlineSnapshot(`
-    {
-      "heard": [
-        "resync",
-        "block label notes",
-        "lacks",
-        "synced",
-      ],
-      "said": [
-        "open",
-        "create label notes",
-        "have",
-        "delta  (1 changes)",
-        "delta  (2 changes)",
-        "supplied",
-      ],
-      "settled": [
-        "refuse code missing-deps n 1",
-        "ack n 1",
-        "ack n 3",
-      ],
-    }
-  `)
+  // The daemon has lost what this edit builds on: it asks for that, and the reader sends it in the name of its author.
+  await until(() => expect(older.log.index.at(theirs.address)?.changes).toBe(2))
+  const { said, heard } = talk('bob', older)
+  // When the edit itself is sent again is a matter of time.
+  expect(heard.filter((line) => !line.startsWith('delta'))).toEqual(['resync', 'block label notes', 'lacks', 'synced'])
+  expect(said).toEqual(expect.arrayContaining(['open', 'create label notes', 'have', 'delta  (2 changes)', 'supplied']))
   await older.close()
 })
 
