@@ -96,10 +96,11 @@ describe.each(final)('%s, which is for good', (code) => {
 
   it('keeps the edits of a block that is not made aside', async () => {
     daemon.refuseCreate = { code }
-    const block = await opened()
+    const block = daemon.memory.open(address, 'text')
     write(block, 'a')
     await daemon.clock.advance(0)
-    expect(block).toMatchObject({ state: 'denied', pending: 0, refused: [{ code }] })
+    const state = code === 'block-deleted' ? 'gone' : 'denied'
+    expect(block).toMatchObject({ state, pending: 0, refused: [{ code }] })
     expect(block.value.text).toBe('')
   })
 })
