@@ -80,7 +80,8 @@ export class Verification {
   /** The block is verified after a while, unless it is by then. */
   soon(block: BlockId, delayMs: number = this.#delayMs): void {
     const row = this.#init.log.index.byId(block)
-    if (this.#isStopped || row === undefined || row.visibleSeq <= this.verifiedSeq(block)) return
+    if (this.#isStopped || row === undefined || row.deletedSeq > 0) return
+    if (row.visibleSeq <= this.verifiedSeq(block)) return
     const dueMs = Math.max(this.#init.clock.monotonicMs() + delayMs, this.#notBefore.get(block) ?? 0)
     if (dueMs >= (this.#due.get(block) ?? Number.POSITIVE_INFINITY)) return
     this.#due.set(block, dueMs)
@@ -115,8 +116,9 @@ export class Verification {
     const { clock, log } = this.#init
     const row = log.index.byId(block)
     if (this.#isStopped) throw new MooringError('daemon-stopping')
-    if (row === undefined || row.deletedSeq > 0) return undefined
+    // First: what is gone and stayed due would be found due again, without end.
     this.#due.delete(block)
+    if (row === undefined || row.deletedSeq > 0) return undefined
     const startMs = clock.monotonicMs()
     const retryAfterMs = (this.#failedUntil.get(block) ?? 0) - startMs
     if (retryAfterMs > 0) throw new MooringError('view-failed', { detail: 'it could not be verified', retryAfterMs })

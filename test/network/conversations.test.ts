@@ -252,16 +252,14 @@ it('a reader that lags behind what is kept in memory, and catches up', async () 
       .slice(1)
       .map((change) => A.decodeChange(change).hash),
   )
-  // Each in the frame of its commit while the reader kept up; as many as a frame holds afterwards.
+  // As many as a frame holds, once the reader was behind; how many before that is a matter of who was faster.
   expect(deltas().length).toBeLessThan(150)
-  const [first] = deltas()
-  world.frames.push(...world.frames.splice(0).filter(({ frame }) => frame.t !== 'delta' || frame === first))
+  world.frames.push(...world.frames.splice(0).filter(({ frame }) => frame.t !== 'delta'))
   expect(talk('bob')).toMatchInlineSnapshot(`
     {
       "heard": [
         "block label notes",
         "synced",
-        "delta  (1 changes)",
       ],
       "said": [
         "open",

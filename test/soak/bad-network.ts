@@ -171,6 +171,6 @@ export const badNetwork: Campaign = {
   name: 'bad-network',
   summary: 'datagrams are lost, doubled, delayed, overtaken, cut off and readdressed: every pair of plugins converges',
   unit: 'networks',
-  counts: { short: 10, long: 100 },
+  counts: { short: 3, long: 100 },
   run,
 }

@@ -88,6 +88,6 @@ export const fullDisk: Campaign = {
   summary:
     'the disk is full at one byte after another: whole calls are refused, reading and revoking go on, and all goes on with space',
   unit: 'full disks',
-  counts: { short: 17, long: 200 },
+  counts: { short: 8, long: 200 },
   run,
 }

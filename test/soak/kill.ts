@@ -202,6 +202,6 @@ export const kill: Campaign = {
   summary:
     'the daemon and its plugins are killed under load: nothing settled or saved is lost, and nothing is there twice',
   unit: 'kills of the daemon',
-  counts: { short: 20, long: 200 },
+  counts: { short: 4, long: 200 },
   run,
 }

@@ -148,6 +148,6 @@ export const powerCut: Campaign = {
   summary:
     'what a power cut may leave of the stores of the daemon and of a replica is opened, and nothing acknowledged is missing',
   unit: 'images of each store',
-  counts: { short: 100, long: 1_000 },
+  counts: { short: 40, long: 1_000 },
   run,
 }

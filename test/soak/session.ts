@@ -139,6 +139,6 @@ export const sessionCampaign: Campaign = {
   summary:
     'two people type a recorded session, are cut off or killed at random moments and come back: both have its text',
   unit: 'times offline',
-  counts: { short: 8, long: 200 },
+  counts: { short: 4, long: 200 },
   run,
 }

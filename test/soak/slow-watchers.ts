@@ -77,6 +77,6 @@ export const slowWatchers: Campaign = {
   summary:
     'half of the watchers of a block stop while one plugin writes: the others have all of it, and so have these later',
   unit: 'watchers',
-  counts: { short: 8, long: 64 },
+  counts: { short: 4, long: 64 },
   run,
 }

@@ -84,6 +84,6 @@ export const syncFailure: Campaign = {
   summary:
     'a sync fails at one commit after another: nothing is acknowledged after it, and the next start has all that was',
   unit: 'failures',
-  counts: { short: 6, long: 400 },
+  counts: { short: 4, long: 400 },
   run,
 }
