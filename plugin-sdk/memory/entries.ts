@@ -200,10 +200,16 @@ export class Entries {
   async #load(entry: Entry): Promise<void> {
     const { keeping } = this.#init
     if (keeping === undefined) return
-    // What is on its way to the store would be missing in what is read.
-    await keeping.journal.saved()
-    const stored = await keeping.store.read(entry.address)
-    this.#attach(entry, stored)
+    for (;;) {
+      const { generation } = entry
+      // What is on its way to the store would be missing in what is read.
+      await keeping.journal.saved()
+      const stored = await keeping.store.read(entry.address)
+      // The address holds another generation by now: what was read may be of the one before.
+      if (generation !== undefined && entry.generation !== generation) continue
+      this.#attach(entry, stored)
+      break
+    }
     entry.loaded?.block.arrive(entry.arrived)
     entry.loaded?.block.tips.add(entry.arrivedTips)
   }

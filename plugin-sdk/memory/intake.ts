@@ -198,6 +198,8 @@ export class Intake {
     }
     journal?.add({ kind: 'reset', address: entry.address })
     entry.own.clear()
+    entry.arrived.length = 0
+    entry.arrivedTips.length = 0
     if (entry.loaded === undefined) return
     const aside = entry.loaded.block.reset()
     tellRefused(entry.loaded.handle, first?.position ?? 0, aside, error)

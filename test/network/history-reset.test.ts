@@ -6,6 +6,7 @@ import * as A from '@automerge/automerge'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { HistoryReset } from '../../daemon/log/history-reset.ts'
 import { type BlockHandle, splice } from '../../plugin-sdk/memory/index.ts'
+import { openSqliteStore } from '../../plugin-sdk/memory/sqlite-store.ts'
 import type { BlockAddress } from '../../protocol/index.ts'
 import { alice, bob, daemonPerson } from '../fixtures/cast.ts'
 import { actorOf, RawReplica } from '../fixtures/raw-replica.ts'
@@ -113,6 +114,46 @@ describe('a block that begins anew', () => {
     append(mine, '!')
     await mine.flushed()
     await until(() => expect(handle.value.text).toBe('shared theirs!'))
+  })
+
+  it('is not mixed with the old one by who reads that from disk when it is told of the new one', async () => {
+    const path = join(tempDir(), 'b.db')
+    const before = await world.sync.storedPlugin(bob, path)
+    before.connect()
+    const first = await open(before)
+    append(first, 'shared ')
+    await first.flushed()
+    await before.memory.stop()
+    await reset()
+    const told = Promise.withResolvers<void>()
+    let isReading = false
+    const openStore: typeof openSqliteStore = async (...args) => {
+      const store = await openSqliteStore(...args)
+      const read = store.read.bind(store)
+      store.read = async (address) => {
+        const content = await read(address)
+        const isFirst = !isReading
+        isReading = true
+        if (isFirst) await told.promise
+        return content
+      }
+      return store
+    }
+    const again = await world.sync.storedPlugin(bob, path, { openStore })
+    const prepared = again.memory.prepare(notes)
+    await until(() => expect(isReading).toBe(true))
+    again.connect()
+    await renewed('bob')
+    await until(() =>
+      expect(world.sync.frames.some(({ frame, to }) => to === 'bob' && frame.t === 'synced')).toBe(true),
+    )
+    told.resolve()
+    await prepared
+    const handle = again.memory.open(notes, 'text')
+    await until(() => expect([handle.state, handle.value.text]).toEqual(['live', 'shared ']))
+    append(handle, 'on')
+    await handle.flushed()
+    expect(await world.render(notes)).toBe('shared on')
   })
 
   it('has what was written while its value was made', async () => {
