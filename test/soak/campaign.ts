@@ -20,7 +20,7 @@ export interface Campaign {
   readonly summary: string
   /** What one of `count` is. */
   readonly unit: string
-  /** `short` is what every run of the tests does. */
+  /** `short` is what every run of the tests does; 0 leaves the campaign to `npm run soak`. */
   readonly counts: { readonly short: number; readonly long: number }
   run(options: CampaignOptions): Promise<Figures>
 }

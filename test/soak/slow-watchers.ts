@@ -77,6 +77,7 @@ export const slowWatchers: Campaign = {
   summary:
     'half of the watchers of a block stop while one plugin writes: the others have all of it, and so have these later',
   unit: 'watchers',
-  counts: { short: 4, long: 64 },
+  // The views work on what is written, and their memory is no watcher's: only many watchers stand out from it.
+  counts: { short: 0, long: 64 },
   run,
 }
