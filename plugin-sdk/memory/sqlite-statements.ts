@@ -13,8 +13,47 @@ interface BlockRow {
 
 type ChangeRow = { position: number; unsettled: number; bytes: Uint8Array }
 
+/** Named, so that the compiled types can be. */
+interface Statements {
+  readonly getMeta: Database.Statement<[string], { value: unknown }>
+  readonly setMeta: Database.Statement
+  readonly setSeen: Database.Statement
+  readonly blocks: Database.Statement<[], BlockRow>
+  readonly blockId: Database.Statement<[string], { id: number }>
+  readonly schemaOf: Database.Statement<[number], { schema: string }>
+  readonly putBlock: Database.Statement
+  readonly dropBlock: Database.Statement
+  readonly unmake: Database.Statement
+  readonly setGone: Database.Statement
+  readonly lastPosition: Database.Statement<[], { position: number }>
+  readonly firstUnsettled: Database.Statement<[number], object>
+  readonly changes: Database.Statement<[number], ChangeRow>
+  readonly settled: Database.Statement<[number], ChangeRow>
+  readonly tails: Database.Statement<[], { block: number; changes: number }>
+  readonly putChange: Database.Statement
+  readonly settle: Database.Statement
+  readonly dropChange: Database.Statement
+  readonly dropSettled: Database.Statement
+  readonly dropUnsettled: Database.Statement
+  readonly dropChanges: Database.Statement
+  readonly snapshot: Database.Statement<[number], { bytes: Uint8Array; changes: number }>
+  readonly putSnapshot: Database.Statement
+  readonly dropSnapshot: Database.Statement
+  readonly own: Database.Statement<[number], object>
+  readonly allOwn: Database.Statement<[], object>
+  readonly putOwn: Database.Statement
+  readonly trimOwn: Database.Statement
+  readonly dropOwn: Database.Statement
+  readonly aside: Database.Statement<[number], AsideRow>
+  readonly putAside: Database.Statement
+  readonly dropAside: Database.Statement
+  readonly asideSize: Database.Statement<[], { bytes: number; parts: number }>
+  readonly dropOldestAside: Database.Statement
+  readonly setAside: Database.Statement
+}
+
 /** Compiled once, when the file is opened. */
-export function prepareStatements(db: Database.Database) {
+export function prepareStatements(db: Database.Database): Statements {
   return {
     getMeta: db.prepare<[string], { value: unknown }>('SELECT value FROM meta WHERE key = ?'),
     setMeta: db.prepare('INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)'),
