@@ -134,7 +134,8 @@ function checkPromises(world: SimWorld, replica: SimReplica, isStored: IsStored)
   }
   const made = [...process.blocks.values()].reduce((sum, block) => sum + block.made, 0)
   if (home === undefined) {
-    const known = new Set([...facts.sent.keys(), ...facts.aside])
+    const handedBack = [...facts.aside].flatMap(([change, actor]) => (facts.isOwn(actor) ? [change] : []))
+    const known = new Set([...facts.sent.keys(), ...handedBack])
     if (known.size !== made) report.fail(`${name}: ${made} edits, ${known.size} of them sent or handed back`)
     for (const { address, hash } of facts.sent.values()) {
       if (isLost(address, hash)) report.fail(`${name}: an edit is neither stored nor handed back`)

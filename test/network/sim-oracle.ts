@@ -22,10 +22,15 @@ export class ReplicaFacts {
   readonly sent = new Map<string, OwnFact>()
   /** What it was told is durable. */
   readonly acked = new Map<string, OwnFact>()
-  /** What it set aside, because it was refused for good. */
-  readonly aside = new Set<string>()
+  /** What it set aside, by whose actor it is: also what another replica of its key wrote and it had taken in. */
+  readonly aside = new Map<string, string>()
   /** Of the process that runs, under the id that it has. */
   life = new LifeFacts()
+
+  /** Whether it is one of the actors that it wrote under itself. */
+  isOwn(actor: string): boolean {
+    return this.drawn.has(actor.slice(-16))
+  }
 
   /** What another one knows that begins as a copy of this one. */
   copy(): ReplicaFacts {
@@ -33,7 +38,7 @@ export class ReplicaFacts {
     for (const bytes of this.drawn) copy.drawn.add(bytes)
     for (const [known, fact] of this.sent) copy.sent.set(known, fact)
     for (const [known, fact] of this.acked) copy.acked.set(known, fact)
-    for (const known of this.aside) copy.aside.add(known)
+    for (const [known, actor] of this.aside) copy.aside.set(known, actor)
     return copy
   }
 }
@@ -126,7 +131,7 @@ export class StreamOracle {
       for (const fact of this.#changes(frame)) {
         const known = keyOf(fact.address, fact.hash)
         if (this.#facts.acked.has(known)) this.#report.saw('supplied again after restore')
-        if (this.#facts.drawn.has(fact.actor.slice(-16)) || this.#isHostile) this.#facts.sent.set(known, fact)
+        if (this.#facts.isOwn(fact.actor) || this.#isHostile) this.#facts.sent.set(known, fact)
         this.#life.sent.add(known)
         this.#sent.push({ ...fact, isSupplied, isRefused: false })
       }

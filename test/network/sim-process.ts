@@ -204,7 +204,10 @@ export class SimProcess {
     report.trace(`${name} sets aside ${changes.length} of ${address}: ${code}`)
     // Set aside for good is only what can never be taken.
     if (isErrorCode(code) && errorTable[code].retryable) report.fail(`${name} sets aside for ${code}, which passes`)
-    for (const bytes of changes) facts.aside.add(keyOf(address, readChange(bytes).hash))
+    for (const bytes of changes) {
+      const { hash, actor } = readChange(bytes)
+      facts.aside.set(keyOf(address, hash), actor)
+    }
   }
 
   #warned(err: unknown, text: string): void {
