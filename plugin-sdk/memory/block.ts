@@ -140,7 +140,6 @@ export class Block<Name extends SchemaName = SchemaName> {
   /**
    * Takes a snapshot in, and everything that was here on top: one load, never an apply onto a document. Settled changes
    * may be newer than the snapshot, and the daemon does not send what it was told is here.
-   *
    * @returns what the snapshot brought, as changes; undefined when it is all there is but for unsettled changes
    * @throws `malformed` for what is no document
    */
@@ -156,8 +155,7 @@ export class Block<Name extends SchemaName = SchemaName> {
   #restoreOver(base: Base): KnownChange[] {
     const before = A.getHeads(this.value)
     this.#document.restart(base, this.#document.changes(this.#first.heads))
-    const brought = A.getChangesSince(this.value, before)
-    return brought.map((bytes) => ({ bytes, hash: hashOf(bytes) as ChangeHash }))
+    return A.getChangesSince(this.value, before).map((bytes) => ({ bytes, hash: hashOf(bytes) as ChangeHash }))
   }
 
   /** The daemon has these: they are no longer sent. */
@@ -212,8 +210,8 @@ export class Block<Name extends SchemaName = SchemaName> {
   }
 
   /**
-   * What was made here and is beyond what the daemon holds, by actor, counts as unsettled again: a daemon that was set
-   * back to an older copy of its store has lost what it had acknowledged. Before anything is sent on a conversation.
+   * What was made here and is beyond what the daemon holds, by actor, counts as unsettled again: set back to an older copy
+   * of its store, it has lost what it had acknowledged. Before anything is sent on a conversation.
    */
   unsettleBeyond(held: ReadonlyMap<string, number>): void {
     const isMissing = this.#own.beyond(held)
@@ -237,9 +235,11 @@ export class Block<Name extends SchemaName = SchemaName> {
     return this.#document.has(hash) ?? A.hasHeads(this.value, [hash])
   }
 
-  /** Begins again from the schema's initial change: the address holds another generation now. */
-  reset(): LocalChange[] {
-    const aside = this.#own.clear()
+  /** Begins again from the schema, for another generation. Returns what was unsettled, or all there was if it `isLost`. */
+  reset(isLost: boolean): readonly KnownChange[] {
+    if (isLost) this.applyNow()
+    const unsettled = this.#own.clear()
+    const aside = isLost ? this.#document.changes(this.#first.heads) : unsettled
     this.#arrived = []
     this.#hasSettled = false
     this.#isBroken = false

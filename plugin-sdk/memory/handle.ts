@@ -11,7 +11,7 @@ import type { LocalChange } from './local-change.ts'
  */
 export type BlockState = 'live' | 'catching-up' | 'offline' | 'denied' | 'gone'
 
-/** Changes that the daemon refused for good: taken out of the block, kept here. */
+/** Changes that the daemon refused for good, or no longer has a block for: taken out of the block, kept here. */
 export interface RefusedChanges {
   readonly id: number
   readonly code: string

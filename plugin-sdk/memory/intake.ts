@@ -4,12 +4,14 @@
  */
 import type { ChangeHash, PeerId } from '../../protocol/index.ts'
 import { checkDocument, ownsActor, type ReceivedTip, type Refusal, readChange } from '../../protocol/sync/index.ts'
+import type { Block } from './block.ts'
 import type { KnownChange } from './document.ts'
 import { headsOf } from './document-chunk.ts'
 import type { Entries, Keeping } from './entries.ts'
 import { type Entry, rangesOf, refusedOf, regain, tellRefused } from './entry.ts'
 import type { ChangeItem } from './journal.ts'
 import type { LocalChange } from './local-change.ts'
+import type { NewAside } from './store.ts'
 import { checkTips, type Received, tipsToKeep } from './tips.ts'
 
 export interface IntakeInit {
@@ -29,8 +31,21 @@ export class Intake {
     this.#init = init
   }
 
+  /** Whether the address holds a block of another schema: what comes of it is not for this document. */
+  isOther(entry: Entry, schema: string): boolean {
+    entry.isOther ||= schema !== entry.schema
+    if (entry.isOther) entry.loaded?.handle.setState('denied', `the block at this address has the schema ${schema}`)
+    return entry.isOther
+  }
+
+  /** Whether what is here is of a generation that the daemon had and has no longer, because it was set back. */
+  isLost(entry: Entry, generation: number): boolean {
+    return generation < (entry.generation ?? 0)
+  }
+
   introduce(entry: Entry, { generation, heads, changes = 0 }: Introduction): void {
-    if (entry.generation !== undefined && entry.generation !== generation) this.#begin(entry)
+    if (entry.generation !== undefined && entry.generation !== generation)
+      this.#begin(entry, this.isLost(entry, generation))
     entry.changes = changes
     const { block } = entry.loaded ?? {}
     entry.awaited.clear()
@@ -150,8 +165,7 @@ export class Intake {
     if (out === undefined) return
     const mine = out.filter(({ bytes }) => ownsActor(daemon, self, readChange(bytes).actor))
     const error = { code: 'quarantined', detail: entry.address, retryAfterMs: undefined }
-    const position = keeping?.journal.nextPosition() ?? block.own.made
-    for (let rest = 1; rest < mine.length; rest++) keeping?.journal.nextPosition()
+    const aside = this.#aside(mine, error, block)
     const { bytes: snapshot, changes } = block.saveSettled()
     keeping?.journal.add({
       kind: 'rewritten',
@@ -160,12 +174,9 @@ export class Intake {
       changes,
       own: block.own.newest,
       dropped: out.flatMap(({ hash }) => positions.get(hash) ?? []),
-      aside: mine.map(({ bytes }) => bytes),
-      position,
-      code: error.code,
-      detail: error.detail,
+      aside,
     })
-    tellRefused(handle, position, mine, error)
+    tellRefused(handle, aside.position, mine, error)
     handle.settled()
   }
 
@@ -187,22 +198,29 @@ export class Intake {
     entry.wire = undefined
   }
 
-  /** The address holds another generation: what was made for the dead one is kept aside. */
-  #begin(entry: Entry): void {
-    const error = { code: 'block-deleted', detail: 'another generation', retryAfterMs: undefined }
-    const first = entry.loaded?.block.unsettled[0]
-    const { journal } = this.#init.keeping ?? {}
-    if (first !== undefined) {
-      const { code, detail } = error
-      journal?.add({ kind: 'aside', address: entry.address, from: first.position, code, detail })
-    }
-    journal?.add({ kind: 'reset', address: entry.address })
+  /**
+   * The address holds another generation: what was made for the dead one is kept aside. An older generation is that of a
+   * daemon that was set back: what is here of the newer one, of anyone, may be all there is.
+   */
+  #begin(entry: Entry, isLost: boolean): void {
+    const { block, handle } = entry.loaded ?? {}
+    const detail = isLost ? 'the daemon no longer has this generation' : 'another generation'
+    const error = { code: 'block-deleted', detail, retryAfterMs: undefined }
+    const out = block?.reset(isLost) ?? []
+    const aside = out.length === 0 ? undefined : this.#aside(out, error, block)
+    this.#init.keeping?.journal.add({ kind: 'reset', address: entry.address, aside })
     entry.own.clear()
     entry.arrived.length = 0
     entry.arrivedTips.length = 0
-    if (entry.loaded === undefined) return
-    const aside = entry.loaded.block.reset()
-    tellRefused(entry.loaded.handle, first?.position ?? 0, aside, error)
+    if (handle !== undefined && aside !== undefined) tellRefused(handle, aside.position, out, error)
+  }
+
+  /** The changes as they are stored beside the block. */
+  #aside(changes: readonly KnownChange[], { code, detail }: Refusal, block: Block | undefined): NewAside {
+    const { journal } = this.#init.keeping ?? {}
+    const position = journal?.nextPosition() ?? block?.own.made ?? 0
+    for (let rest = 1; rest < changes.length; rest++) journal?.nextPosition()
+    return { position, code, detail, changes: changes.map(({ bytes }) => bytes) }
   }
 
   /** A change of others, or an own one that had been lost here. */

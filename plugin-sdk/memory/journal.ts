@@ -225,7 +225,9 @@ export class Journal {
 /** In memory, about. */
 function sizeOf(item: Item): number {
   if (item.kind === 'change' || item.kind === 'snapshot') return item.bytes.byteLength + 200
-  return item.kind === 'rewritten' ? item.snapshot.byteLength : 200
+  const aside = item.kind === 'rewritten' || item.kind === 'reset' ? (item.aside?.changes ?? []) : []
+  const bytes = aside.reduce((sum, { byteLength }) => sum + byteLength, 200)
+  return item.kind === 'rewritten' ? bytes + item.snapshot.byteLength : bytes
 }
 
 /** Small changes cost more as messages than as bytes: what follows on each other in one block travels as one. */

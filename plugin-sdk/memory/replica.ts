@@ -220,7 +220,7 @@ export class Replica {
         sendOrEnd(conversation.channel, effect.frame)
         break
       case 'block':
-        this.#introduced(conversation, effect.address, effect.frame)
+        this.#restoring = this.#introduced(conversation, effect.address, effect.frame)
         break
       case 'snapshot':
         this.#restoring = this.#intake.restore(this.#mustFind(effect.handle), effect.bytes, effect.tips)
@@ -269,15 +269,13 @@ export class Replica {
     }
   }
 
-  #introduced({ asking }: Conversation, address: BlockAddress, frame: Frame<ListenerFrame, 'block'>): void {
+  async #introduced(talk: Conversation, address: BlockAddress, frame: Frame<ListenerFrame, 'block'>): Promise<void> {
     const entry = this.#entries.meet(address, frame.schema)
-    asking.byWire.set(frame.handle, entry)
-    this.#apply(asking.answered(frame.handle))
-    entry.isOther = frame.schema !== entry.schema || entry.isOther
-    if (entry.isOther) {
-      entry.loaded?.handle.setState('denied', `the block at this address has the schema ${frame.schema}`)
-      return
-    }
+    talk.asking.byWire.set(frame.handle, entry)
+    this.#apply(talk.asking.answered(frame.handle))
+    if (this.#intake.isOther(entry, frame.schema)) return
+    if (this.#intake.isLost(entry, frame.generation)) await this.#entries.prepare(address)
+    if (this.#conversation !== talk) return
     this.#intake.introduce(entry, frame)
     const isFirst = entry.wire === undefined
     entry.wire = frame.handle

@@ -10,7 +10,7 @@ import type { FoldedRows } from './fold.ts'
 import { asideOf } from './sqlite-aside.ts'
 import { prepareStatements } from './sqlite-statements.ts'
 import { TipTable } from './sqlite-tips.ts'
-import type { StoredContent, StoredOwn, StoredWelcome, StoreInit, StoreState, StoreWrite } from './store.ts'
+import type { NewAside, StoredContent, StoredOwn, StoredWelcome, StoreInit, StoreState, StoreWrite } from './store.ts'
 
 /** Actors of this plugin that are remembered for one block: all of them are named in one frame at each connection. */
 const maxOwnPerBlock = 4
@@ -176,6 +176,7 @@ export class Tables {
         const id = this.#id(write.address)
         this.#empty(id)
         run.unmake.run(id)
+        if (write.aside !== undefined) this.#putAside(id, write.aside)
         break
       }
       case 'rewritten':
@@ -220,9 +221,13 @@ export class Tables {
     this.#resets.set(id, (this.#resets.get(id) ?? 0) + 1)
     run.putSnapshot.run(id, write.changes, write.snapshot)
     run.dropOwn.run(id)
-    for (const { actor, seq, hash } of write.own) run.putOwn.run(id, actor, seq, hash, write.position)
-    for (const [index, bytes] of write.aside.entries()) {
-      run.putAside.run(write.position + index, id, write.position, write.code, write.detail ?? null, bytes)
+    for (const { actor, seq, hash } of write.own) run.putOwn.run(id, actor, seq, hash, write.aside.position)
+    this.#putAside(id, write.aside)
+  }
+
+  #putAside(id: number, { changes, code, detail, position }: NewAside): void {
+    for (const [index, bytes] of changes.entries()) {
+      this.#statements.putAside.run(position + index, id, position, code, detail ?? null, bytes)
     }
     this.#trimAside()
   }

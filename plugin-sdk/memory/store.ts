@@ -88,6 +88,15 @@ export interface StoreState {
   readonly nextPosition: number
 }
 
+/** Changes that are kept aside and are not taken from the unsettled ones. */
+export interface NewAside {
+  /** Of the first; it and those of the others are free. */
+  readonly position: number
+  readonly code: string
+  readonly detail: string | undefined
+  readonly changes: readonly Uint8Array[]
+}
+
 export type StoreWrite =
   | { readonly kind: 'welcome'; readonly welcome: StoredWelcome }
   | { readonly kind: 'replica'; readonly replica: ReplicaId }
@@ -129,7 +138,7 @@ export type StoreWrite =
       readonly detail: string | undefined
     }
   /** The block begins again from its schema: the address holds another generation now. */
-  | { readonly kind: 'reset'; readonly address: BlockAddress }
+  | { readonly kind: 'reset'; readonly address: BlockAddress; readonly aside: NewAside | undefined }
   /** Changes were taken out of a block: this is all that is left but for unsettled changes. */
   | {
       readonly kind: 'rewritten'
@@ -140,11 +149,7 @@ export type StoreWrite =
       readonly own: readonly StoredOwn[]
       /** Positions of unsettled changes that were taken out. */
       readonly dropped: readonly number[]
-      /** What is kept aside, from a position on that is free. */
-      readonly aside: readonly Uint8Array[]
-      readonly position: number
-      readonly code: string
-      readonly detail: string | undefined
+      readonly aside: NewAside
     }
   /** The author has seen what was kept aside. */
   | { readonly kind: 'drop-aside'; readonly address: BlockAddress; readonly id: number }

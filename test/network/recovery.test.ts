@@ -1,11 +1,14 @@
 /** What comes back together after one side was set back, or lost a right while something was on its way. */
+import { join } from 'node:path'
 import * as A from '@automerge/automerge'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { systemClock } from '../../daemon/system-clock.ts'
-import { splice } from '../../plugin-sdk/memory/index.ts'
-import { Channel } from '../../protocol/index.ts'
+import { type RefusedChanges, splice } from '../../plugin-sdk/memory/index.ts'
+import { openSqliteStore } from '../../plugin-sdk/memory/sqlite-store.ts'
+import { Channel, parseAddress, schemaNamed } from '../../protocol/index.ts'
 import { alice, bob, daemonPerson } from '../fixtures/cast.ts'
 import { type PluginInWorld, SyncWorld } from '../fixtures/sync-world.ts'
+import { tempDir } from '../fixtures/temp-dir.ts'
 
 const notes = 'space:home/notes'
 const everything = ['read', 'write', 'create'].map((right) => `blocks:${right}:space:home/*`)
@@ -66,6 +69,103 @@ describe('a daemon that was set back', () => {
     expect([...(older.log.index.at(mine.address)?.heads ?? [])]).toEqual(A.getHeads(mine.value))
     for (const end of again) end()
     await older.close()
+  })
+})
+
+describe('a daemon that was set back to before a block was replaced', () => {
+  const isThere = (at: SyncWorld): number | undefined => at.log.index.at(parseAddress(notes).address)?.generation
+  /** What is kept aside, as somebody would read it. */
+  const textOf = ({ changes }: RefusedChanges): string => {
+    const [doc] = A.applyChanges(A.load<{ text: string }>(schemaNamed('text').initial.bytes), [...changes])
+    return doc.text
+  }
+
+  /** Makes the second generation of the block, after the first was deleted. */
+  async function replaced(by: PluginInWorld): Promise<() => void> {
+    const end = by.connect()
+    const first = by.memory.open(notes, 'text')
+    first.change((doc) => splice(doc, ['text'], 0, 0, 'first'))
+    await first.flushed()
+    const row = world.log.index.at(first.address)
+    if (row === undefined) throw new Error('no block')
+    const origin = { peer: daemonPerson.peer, replica: by.replica }
+    await world.log.watcherComponents.committer.submit([{ kind: 'delete', block: row.id, origin, grantVersion: 0 }])
+    await vi.waitFor(() => expect(first.state).toBe('gone'), { timeout: 10_000 })
+    const second = by.memory.open(notes, 'text')
+    await second.live()
+    second.change((doc) => splice(doc, ['text'], 0, 0, 'mine'))
+    await second.flushed()
+    expect([isThere(world), second.value.text]).toEqual([2, 'mine'])
+    return end
+  }
+
+  /** The daemon as it was before that. */
+  async function setBack(): Promise<SyncWorld> {
+    const older = await SyncWorld.open()
+    onTestFinished(() => older.close())
+    await older.approve(alice, ...everything)
+    await older.approve(bob, ...everything)
+    const c = older.plugin(bob, 'another')
+    const end = c.connect()
+    const first = c.memory.open(notes, 'text')
+    first.change((doc) => splice(doc, ['text'], 0, 0, 'first'))
+    await first.flushed()
+    end()
+    expect(isThere(older)).toBe(1)
+    return older
+  }
+
+  it('leaves a copy of everything that it no longer has with who had it, whoever wrote it', async () => {
+    const a = world.plugin(alice)
+    const b = world.plugin(bob)
+    const ends = [await replaced(a), b.connect()]
+    const mine = a.memory.open(notes, 'text')
+    const theirs = b.memory.open(notes, 'text')
+    await theirs.live()
+    theirs.change((doc) => splice(doc, ['text'], 4, 0, ' and theirs'))
+    await theirs.flushed()
+    await vi.waitFor(() => expect(mine.value.text).toBe('mine and theirs'), { timeout: 10_000 })
+    for (const end of ends) end()
+    await vi.waitFor(() => expect(mine.state).toBe('offline'), { timeout: 10_000 })
+    mine.change((doc) => splice(doc, ['text'], 0, 0, 'offline '))
+    const waits = expect(mine.flushed()).rejects.toThrow('deleted')
+
+    const end = connectTo(await setBack(), a)
+    await vi.waitFor(() => expect(mine.refused).toHaveLength(1), { timeout: 10_000 })
+    await waits
+    expect(mine.refused.map(textOf)).toEqual(['offline mine and theirs'])
+    expect(mine.refused).toMatchObject([{ code: 'block-deleted' }])
+    await vi.waitFor(() => expect([mine.state, mine.value.text]).toEqual(['live', 'first']), { timeout: 10_000 })
+    end()
+  })
+
+  it('does so too when nobody has opened the block since the plugin started', async () => {
+    const path = join(tempDir(), 'alice.db')
+    const before = await world.storedPlugin(alice, path)
+    const end = await replaced(before)
+    end()
+    await before.memory.stop()
+    let isBegun = false
+    const openStore: typeof openSqliteStore = async (...args) => {
+      const store = await openSqliteStore(...args)
+      const write = store.write.bind(store)
+      store.write = async (writes) => {
+        await write(writes)
+        isBegun ||= writes.some(({ kind }) => kind === 'reset')
+      }
+      return store
+    }
+    const a = await world.storedPlugin(alice, path, { openStore })
+    const endAgain = connectTo(await setBack(), a)
+    await vi.waitFor(() => expect(isBegun).toBe(true), { timeout: 10_000 })
+    endAgain()
+    await a.memory.stop()
+
+    const after = await world.storedPlugin(alice, path)
+    await after.memory.prepare(notes)
+    const handle = after.memory.open(notes, 'text')
+    expect(handle.refused.map(textOf)).toEqual(['mine'])
+    expect(handle.value.text).not.toContain('mine')
   })
 })
 

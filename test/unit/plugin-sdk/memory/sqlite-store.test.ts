@@ -176,7 +176,7 @@ describe('what was written', () => {
   it('begins a block again for another generation', async () => {
     const store = await open(join(tempDir(), 'x.db'))
     await store.write([block(notes, 1), changes(notes, 1, edits(['dead']), false)])
-    await store.write([{ kind: 'reset', address: notes }, block(notes, 2)])
+    await store.write([{ kind: 'reset', address: notes, aside: undefined }, block(notes, 2)])
     expect(await textOf(store)).toBe('')
     expect((await store.read(notes)).own).toEqual([])
   })
@@ -220,7 +220,7 @@ describe('folding', () => {
     const store = await open(join(tempDir(), 'x.db'))
     const many = edits(Array.from({ length: 10_000 }, () => 'x'))
     await store.write([block(notes, 1), block(other, 1), changes(notes, 1, many, false)])
-    await store.write([{ kind: 'reset', address: notes }, block(notes, 2)])
+    await store.write([{ kind: 'reset', address: notes, aside: undefined }, block(notes, 2)])
     // One is folded at a time: when this one is, the first was.
     await store.write([changes(other, 10_001, many, false)])
     await vi.waitFor(async () => expect((await store.read(other)).snapshot).toBeDefined(), { timeout: 20_000 })
