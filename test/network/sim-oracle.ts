@@ -51,11 +51,27 @@ export class LifeFacts {
   readonly untold: ReadonlySet<string>
   /** What it has received. */
   readonly held = new Set<string>()
+  /** Which generation it knows each address to hold. */
+  readonly #generations = new Map<string, number>()
   /** The stream it talks on. On an older one, that only the daemon still takes for open, nobody listens. */
   newest: StreamOracle | undefined
 
   constructor(untold: Iterable<string> = []) {
     this.untold = new Set(untold)
+  }
+
+  /** Whether another generation than this is what it has of an address. */
+  hasOther(address: string, generation: number | undefined): boolean {
+    const known = this.#generations.get(address)
+    return known !== undefined && known !== generation
+  }
+
+  /** It was told of a generation, and lets go of what it has of another one. */
+  begin(address: string, generation: number): void {
+    if (this.hasOther(address, generation)) {
+      for (const known of this.sent) if (known.startsWith(keyOf(address, ''))) this.sent.delete(known)
+    }
+    this.#generations.set(address, generation)
   }
 }
 
@@ -88,6 +104,8 @@ export class StreamOracle {
   readonly #life: LifeFacts
   readonly #isHostile: boolean
   readonly #addressOf = new Map<number, string>()
+  /** Which generation the daemon has named on this stream. */
+  readonly #generationOf = new Map<string, number>()
   /** Changes of the stream in the order they were sent. */
   readonly #sent: Sent[] = []
   #credit: number = limits.creditBytes
@@ -165,6 +183,7 @@ export class StreamOracle {
         break
       }
       case 'block':
+        this.#life.begin(`${frame.scope}/${frame.label}`, frame.generation as number)
         for (const fact of this.#heldOf(frame)) this.#facts.acked.set(keyOf(fact.address, fact.hash), fact)
         break
       case 'resync':
@@ -183,6 +202,7 @@ export class StreamOracle {
     switch (frame.t) {
       case 'block':
         this.#addressOf.set(frame.handle as number, `${frame.scope}/${frame.label}`)
+        this.#generationOf.set(`${frame.scope}/${frame.label}`, frame.generation as number)
         for (const fact of this.#heldOf(frame)) this.#mustBeDurable(fact, 'claimed as held')
         break
       case 'delta':
@@ -193,7 +213,9 @@ export class StreamOracle {
           const known = keyOf(fact.address, fact.hash)
           const isNewest = this.#life.newest === this && this.#facts.life === this.#life
           const isOwn = this.#life.sent.has(known) && this.#daemon.isFrom(this.#replica, fact.address, fact.hash)
-          if (isNewest && isOwn && !this.#facts.aside.has(known) && !this.#life.untold.has(fact.address)) {
+          const isOther = this.#life.hasOther(fact.address, this.#generationOf.get(fact.address))
+          const cannotSay = isOther || this.#facts.aside.has(known) || this.#life.untold.has(fact.address)
+          if (isNewest && isOwn && !cannotSay) {
             this.#report.fail(`${this.#name} was sent its own change ${fact.hash.slice(0, 8)} of ${fact.address}`)
           }
         }
