@@ -2,7 +2,7 @@
  * How one replica is sent blocks: introduced, as a snapshot, as groups of the log. Keeps true: bytes wait for credit and
  * for the stream, and a long run of work lets everyone else have a turn.
  */
-import type { BlockAddress, PeerId } from '../../protocol/ids.ts'
+import type { ActorId, BlockAddress, PeerId } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
 import { type ListenerEffect, type ListenerSession, ownsActor } from '../../protocol/sync/index.ts'
 import type { BlockId, BlockRow, Origin, QuarantineRow } from '../storage/storage.ts'
@@ -60,7 +60,8 @@ export class BlockSender {
     const { origin, own, reader, resupply, self, session, supplier } = this.#init
     const mine = own.of(row.id)
     // What the log holds of the replica's actors that it named; the rest of them it sends again.
-    const clock = mine === undefined && named === undefined ? [] : await reader.clock(row.id)
+    const actors = new Set([...(mine?.keys() ?? []), ...(named?.keys() ?? [])] as ActorId[])
+    const clock = actors.size === 0 ? [] : await reader.clock(row.id, actors)
     const held = clock.filter(({ actor }) => {
       return mine?.has(actor) || (named?.has(actor) && ownsActor(self, origin.peer, actor))
     })

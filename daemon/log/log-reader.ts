@@ -1,7 +1,12 @@
-/** Reads the log from disk in the unit in which it is sent, with the authors' signatures where they end a group. */
+/**
+ * Reads the log from disk in the unit in which it is sent, with the authors' signatures where they end a group. Keeps: what
+ * is read costs what is in it, and one peer, however many streams it has, waits for its reads one after another.
+ */
+import type { ActorId, PeerId } from '../../protocol/ids.ts'
 import type { BlockId, ChangeRow, ClockRow, Seq, Snapshot, Storage } from '../storage/storage.ts'
 import type { Authors } from './authors.ts'
 import { type AuthoredTip, groupBounds, LogGroup } from './ring.ts'
+import { Turns } from './turns.ts'
 
 /** A part of the log. */
 export interface GroupPage {
@@ -16,23 +21,32 @@ const pageBytes = 512 * 1024
 export class LogReader {
   readonly #storage: Storage
   readonly #authors: Authors
+  readonly #turns: Turns
+  readonly #reader: PeerId | undefined
 
-  constructor(storage: Storage, authors: Authors) {
+  constructor(storage: Storage, authors: Authors, turns = new Turns(), reader?: PeerId) {
     this.#storage = storage
     this.#authors = authors
+    this.#turns = turns
+    this.#reader = reader
+  }
+
+  /** For the streams of one peer: all that read wait for one thread, and nobody has more than one read before theirs. */
+  of(peer: PeerId): LogReader {
+    return new LogReader(this.#storage, this.#authors, this.#turns, peer)
   }
 
   snapshot(block: BlockId): Promise<Snapshot | undefined> {
-    return this.#storage.snapshot(block)
+    return this.#read(() => this.#storage.snapshot(block))
   }
 
-  clock(block: BlockId): Promise<readonly ClockRow[]> {
-    return this.#storage.clock(block)
+  clock(block: BlockId, actors?: Iterable<ActorId>): Promise<readonly ClockRow[]> {
+    return this.#read(() => this.#storage.clock(block, actors === undefined ? undefined : [...actors]))
   }
 
-  /** The newest signature of each actor of a block. */
-  async tips(block: BlockId): Promise<AuthoredTip[]> {
-    return (await this.#storage.clock(block)).flatMap(({ actor, seq, hash, signature }) => {
+  /** The newest signature of each actor of a block, or of these alone. */
+  async tips(block: BlockId, actors?: Iterable<ActorId>): Promise<AuthoredTip[]> {
+    return (await this.clock(block, actors)).flatMap(({ actor, seq, hash, signature }) => {
       const peer = this.#authors.of(actor)
       return peer === undefined || signature.byteLength === 0 ? [] : [{ actor, seq, hash, signature, peer }]
     })
@@ -40,13 +54,18 @@ export class LogReader {
 
   /** The first change after a position, of each actor of a block that has one. */
   firstAfter(block: BlockId, after: Seq): ReturnType<Storage['firstAfter']> {
-    return this.#storage.firstAfter(block, after)
+    return this.#read(() => this.#storage.firstAfter(block, after))
   }
 
-  /** Groups with `after` < seq ≤ `until`, in log order, as many as one read gives. */
+  /**
+   * Groups with `after` < seq ≤ `until`, in log order, as many as one read gives. Costs what is in it: a block may have had
+   * any number of actors, and a slow reader takes many pages.
+   */
   async page(after: Seq, until: Seq, block?: BlockId): Promise<GroupPage> {
     const query = { after, until, maxBytes: pageBytes, ...(block === undefined ? {} : { block }) }
-    const { rows, next } = await this.#storage.readLog(query)
+    const { rows, next } = await this.#read(() => this.#storage.readLog(query))
+    const actors = new Map<BlockId, Set<ActorId>>()
+    for (const row of rows) actors.set(row.block, (actors.get(row.block) ?? new Set()).add(row.actor))
     const tips = new Map<BlockId, ReadonlyMap<string, AuthoredTip>>()
     const groups: LogGroup[] = []
     for (const part of grouped(rows)) {
@@ -54,7 +73,7 @@ export class LogReader {
       if (first === undefined) continue
       let ofBlock = tips.get(first.block)
       if (ofBlock === undefined) {
-        const all = await this.tips(first.block)
+        const all = await this.tips(first.block, actors.get(first.block) ?? [])
         ofBlock = new Map(all.map((tip) => [tip.hash, tip]))
         tips.set(first.block, ofBlock)
       }
@@ -62,6 +81,10 @@ export class LogReader {
       groups.push(new LogGroup(first.block, first.origin, part, ending))
     }
     return { groups, next }
+  }
+
+  #read<Result>(read: () => Promise<Result>): Promise<Result> {
+    return this.#reader === undefined ? read() : this.#turns.take(this.#reader, read)
   }
 }
 

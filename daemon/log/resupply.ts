@@ -60,7 +60,7 @@ export class Resupply {
     this.#init = init
   }
 
-  /** A replica says what it holds of a block, whose clock is `held` at this moment. */
+  /** A replica says what it holds of a block, which is `held` of the same actors at this moment. */
   offer(supplier: Supplier, block: BlockId, claimed: Clock, held: readonly ClockRow[]): void {
     const beyond = new Map([...claimed].filter(isBeyond(held)))
     if (beyond.size === 0) return
@@ -134,7 +134,7 @@ export class Resupply {
   async #lacking(block: BlockId, { supplier, beyond }: Offer): Promise<Reach[]> {
     const row = this.#init.index.byId(block)
     if (row === undefined || row.deletedSeq > 0 || !supplier.mayWrite(row.address)) return []
-    const held = await this.#init.reader.clock(block)
+    const held = await this.#init.reader.clock(block, beyond.keys() as Iterable<ActorId>)
     const reach = new Map<string, Seq>(held.map(({ actor, seq }) => [actor, seq]))
     const more = [...beyond].filter(isBeyond(held))
     return more.map(([actor]) => ({ actor: actor as ActorId, seq: reach.get(actor) ?? 0 }))

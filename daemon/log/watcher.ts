@@ -11,6 +11,7 @@ import { BlockContent } from './block-content.ts'
 import { BlockSender } from './block-sender.ts'
 import { decodeCursor, isValidCursor } from './cursor.ts'
 import { CursorIssuer } from './cursor-issuer.ts'
+import type { LogReader } from './log-reader.ts'
 import { type Clock, HaveList, type HeldBlock, Possession } from './possession.ts'
 import { joinGroups, type LogGroup } from './ring.ts'
 import { WatchList } from './watch-list.ts'
@@ -27,6 +28,7 @@ export class Watcher {
   readonly #sender: BlockSender
   readonly #content: BlockContent
   readonly #cursors: CursorIssuer
+  readonly #reader: LogReader
   readonly #watches: WatchList
   /** Blocks whose content the replica has up to `#position`. */
   readonly #following = new Set<BlockId>()
@@ -45,7 +47,9 @@ export class Watcher {
     this.#init = init
     this.#watches = new WatchList({ index: components.index, grants: () => init.grants() })
     const { signal } = init
-    const { clock, epochs, index, quarantine, reader, resupply, self } = components
+    const { clock, epochs, index, quarantine, resupply, self } = components
+    const reader = components.reader.of(init.origin.peer)
+    this.#reader = reader
     this.#sender = new BlockSender({
       ...{ self, index, quarantine, reader, resupply, signal, own: this.#own },
       ...{ session: init.session, origin: init.origin, supplier: init.supplier },
@@ -222,10 +226,10 @@ export class Watcher {
 
   /** One page of the log, from the ring or from disk. */
   async #advance(): Promise<void> {
-    const { fanOut, index, reader, ring } = this.#components
+    const { fanOut, index, ring } = this.#components
     const present = ring.after(this.#position)
     if (present !== undefined) return this.#pass(present, fanOut.position)
-    const { groups, next } = await reader.page(this.#position, fanOut.position)
+    const { groups, next } = await this.#reader.page(this.#position, fanOut.position)
     // Looked at after the page was read: what was folded away by then is not in it.
     for (const block of [...index.foldedAfter(this.#position)]) {
       const isBehind = (this.#ahead.get(block) ?? 0) < (index.byId(block)?.horizonSeq ?? 0)

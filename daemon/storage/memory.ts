@@ -114,9 +114,10 @@ class MemoryStorage implements Storage {
     return [...this.#blocks.values()].map(({ row }) => structuredClone(row))
   }
 
-  async clock(block: BlockId): Promise<readonly ClockRow[]> {
+  async clock(block: BlockId, actors?: readonly ActorId[]): Promise<readonly ClockRow[]> {
     this.#check()
-    return structuredClone([...(this.#blocks.get(block)?.clock.values() ?? [])])
+    const clock = this.#blocks.get(block)?.clock ?? new Map<ActorId, ClockRow>()
+    return structuredClone(actors?.flatMap((actor) => clock.get(actor) ?? []) ?? [...clock.values()])
   }
 
   async blockState(block: BlockId): Promise<BlockState> {

@@ -3,6 +3,7 @@
  */
 import { join } from 'node:path'
 import type Database from 'better-sqlite3'
+import type { ActorId } from '../../protocol/ids.ts'
 import { databaseName, openReader } from './sqlite-open.ts'
 import { Reader } from './sqlite-reads.ts'
 import type { ReaderRole, ThreadReply } from './sqlite-thread.ts'
@@ -21,7 +22,7 @@ export function readerOps(db: Database.Database, post: (reply: ThreadReply) => v
     lastSeq: () => reader.lastSeq(),
     epochs: () => reader.epochs(),
     blocks: () => reader.blocks(),
-    clock: (block: BlockId) => reader.clock(block),
+    clock: (block: BlockId, actors?: readonly ActorId[]) => reader.clock(block, actors),
     blockState: (block: BlockId) => reader.blockState(block),
     readLog: (query: LogQuery) => reader.readLog(query),
     snapshot: (block: BlockId) => reader.snapshot(block),

@@ -4,7 +4,7 @@
  */
 import type Database from 'better-sqlite3'
 import { MooringError } from '../../protocol/errors.ts'
-import type { PeerId, ReplicaId } from '../../protocol/ids.ts'
+import type { ActorId, PeerId, ReplicaId } from '../../protocol/ids.ts'
 import type { PackedRows, StoredChange } from './sqlite-pack.ts'
 import { packRows, unpackHashes } from './sqlite-pack.ts'
 import type {
@@ -83,8 +83,14 @@ export class Reader {
     return (this.#sql.blocks.all() as BlockColumns[]).map(blockRow)
   }
 
-  clock(block: BlockId): readonly ClockRow[] {
-    return (this.#sql.clock.all(block) as ClockColumns[]).map(clockRow)
+  clock(block: BlockId, actors?: readonly ActorId[]): readonly ClockRow[] {
+    if (actors === undefined) return (this.#sql.clock.all(block) as ClockColumns[]).map(clockRow)
+    return this.#db.transaction(() =>
+      actors.flatMap((actor) => {
+        const row = this.#sql.clockOf.get(block, Buffer.from(actor, 'hex')) as ClockColumns | undefined
+        return row === undefined ? [] : [clockRow(row)]
+      }),
+    )()
   }
 
   blockState(block: BlockId): PackedState {
@@ -218,6 +224,7 @@ function prepare(db: Database.Database) {
     blocks: db.prepare('SELECT * FROM block ORDER BY id'),
     block: db.prepare('SELECT * FROM block WHERE id = ?'),
     clock: db.prepare('SELECT actor, seq, hash, max_op, signature FROM clock WHERE block = ? ORDER BY actor'),
+    clockOf: db.prepare('SELECT actor, seq, hash, max_op, signature FROM clock WHERE block = ? AND actor = ?'),
     objects: db.prepare('SELECT id, type, depth FROM object WHERE block = ?'),
     known: db.prepare('SELECT hash, max_op FROM change WHERE block = ? ORDER BY seq').raw(),
     log: log(''),

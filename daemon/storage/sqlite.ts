@@ -4,7 +4,7 @@
  * starts after the commit; and after a failure nothing is promised any more.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { ChangeHash, PeerId } from '../../protocol/ids.ts'
+import type { ActorId, ChangeHash, PeerId } from '../../protocol/ids.ts'
 import type { BackendInit } from './backend.ts'
 import { migrationsDir } from './sqlite-migrate-dir.ts'
 import type { DurabilitySettings } from './sqlite-open.ts'
@@ -113,8 +113,8 @@ export class SqliteStorage implements Storage {
     return this.#read('blocks', [])
   }
 
-  clock(block: BlockId): Promise<readonly ClockRow[]> {
-    return this.#read('clock', [block])
+  clock(block: BlockId, actors?: readonly ActorId[]): Promise<readonly ClockRow[]> {
+    return this.#read('clock', [block, actors])
   }
 
   async blockState(block: BlockId): Promise<BlockState> {

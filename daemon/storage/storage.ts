@@ -253,8 +253,11 @@ export interface Storage {
   append(entries: readonly LogEntry[]): Promise<readonly AppendOutcome[]>
   /** All blocks, deleted generations included, by id. */
   blocks(): Promise<readonly BlockRow[]>
-  /** The newest change of each actor of a block; empty for a block that is not known. */
-  clock(block: BlockId): Promise<readonly ClockRow[]>
+  /**
+   * The newest change of each actor of a block; empty for a block that is not known. Of the named actors alone it costs what
+   * these cost, however many the block has; those that have no change in it are left out.
+   */
+  clock(block: BlockId, actors?: readonly ActorId[]): Promise<readonly ClockRow[]>
   /** @throws `block-not-found` */
   blockState(block: BlockId): Promise<BlockState>
   /**

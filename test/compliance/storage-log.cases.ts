@@ -55,6 +55,21 @@ export function logCases(setup: StorageSetup): void {
       expect(second?.bytes.length).toBe(100)
     })
 
+    it('gives the newest change of those actors that are named, and of no others', async () => {
+      const { storage } = await setup(self)
+      const block = await createBlock(storage)
+      const elsewhere = await createBlock(storage, 'space:home/other')
+      await storage.append([...changes(block, 'a', 3), ...changes(block, 'b', 2), change(elsewhere, 'c', 1)])
+      const clock = await storage.clock(block, [actorOf('b'), actorOf('c'), actorOf('a')])
+      expect(clock.map(({ actor, seq }) => [actor, seq])).toEqual([
+        [actorOf('b'), 2],
+        [actorOf('a'), 3],
+      ])
+      expect(clock[1]).toEqual((await storage.clock(block)).find(({ actor }) => actor === actorOf('a')))
+      expect(await storage.clock(block, [])).toEqual([])
+      expect(await storage.clock(999, [actorOf('a')])).toEqual([])
+    })
+
     it('takes actors of any length', async () => {
       const { storage } = await setup(self)
       const block = await createBlock(storage)

@@ -100,7 +100,7 @@ export class LifeStore implements Storage {
   epochs = (): Promise<readonly Epoch[]> => this.#read(() => this.#disk.epochs())
   lastSeq = (): Promise<Seq> => this.#read(() => this.#disk.inner.lastSeq())
   blocks: Storage['blocks'] = () => this.#read(() => this.#disk.inner.blocks())
-  clock: Storage['clock'] = (block) => this.#read(() => this.#disk.inner.clock(block))
+  clock: Storage['clock'] = (block, actors) => this.#read(() => this.#disk.inner.clock(block, actors))
   blockState: Storage['blockState'] = (block) => this.#read(() => this.#disk.inner.blockState(block))
   snapshot: Storage['snapshot'] = (block) => this.#read(() => this.#disk.inner.snapshot(block))
   snapshots: Storage['snapshots'] = () => this.#read(() => this.#disk.inner.snapshots())
