@@ -97,6 +97,8 @@ export function openWriter(path: string): Database.Database {
     db.pragma('fullfsync = ON')
     db.pragma('checkpoint_fullfsync = ON')
     db.pragma(`journal_size_limit = ${journalSizeLimit}`)
+    // Inside a commit a checkpoint that fails says nothing: see `sqlite-checkpoint.ts`.
+    db.pragma('wal_autocheckpoint = 0')
     assertDurable(db)
     return db
   } catch (error) {
@@ -144,6 +146,7 @@ export interface DurabilitySettings {
   readonly cellSizeCheck: number
   readonly busyTimeoutMs: number
   readonly journalSizeLimit: number
+  readonly walAutocheckpoint: number
   readonly sqliteVersion: string
 }
 
@@ -157,6 +160,7 @@ export function readSettings(db: Database.Database): DurabilitySettings {
     cellSizeCheck: number('cell_size_check'),
     busyTimeoutMs: number('busy_timeout'),
     journalSizeLimit: number('journal_size_limit'),
+    walAutocheckpoint: number('wal_autocheckpoint'),
     sqliteVersion: String(db.prepare('SELECT sqlite_version()').pluck().get()),
   }
 }
@@ -169,9 +173,11 @@ function setUp(db: Database.Database): void {
 }
 
 function assertDurable(db: Database.Database): void {
-  const { synchronous, journalMode, sqliteVersion } = readSettings(db)
+  const { synchronous, journalMode, sqliteVersion, walAutocheckpoint } = readSettings(db)
   if (synchronous !== 2) throw new MooringError('storage-failed', { detail: `synchronous is ${synchronous}, not FULL` })
   if (journalMode !== 'wal') throw new MooringError('storage-failed', { detail: `journal mode is ${journalMode}` })
+  if (walAutocheckpoint !== 0)
+    throw new MooringError('storage-failed', { detail: 'SQLite makes checkpoints by itself' })
   if (isOlder(sqliteVersion)) throw new MooringError('storage-failed', { detail: `SQLite ${sqliteVersion} is too old` })
 }
 

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import type Database from 'better-sqlite3'
 import { MooringError } from '../../protocol/errors.ts'
 import type { ChangeHash, PeerId } from '../../protocol/ids.ts'
+import { Checkpoints } from './sqlite-checkpoint.ts'
 import { PeerWriter } from './sqlite-decisions.ts'
 import { isFull } from './sqlite-errors.ts'
 import { migrate, readMigrations } from './sqlite-migrate.ts'
@@ -80,6 +81,8 @@ function createOps(
   const transact = createTransact(db)
   const logWriter = new LogWriter(db, transact, role.self)
   const peerWriter = new PeerWriter(db, transact)
+  const onFull = (): void => log.warn({}, 'the disk is full: the write-ahead log stays as it is')
+  const checkpoints = new Checkpoints({ db, onFailure, onFull, maxPages: role.walPages })
   const pageSize = Number(db.pragma('page_size', { simple: true }))
   let hasReserve = false
   let nextFillMs = 0
@@ -100,18 +103,26 @@ function createOps(
     try {
       // A piece at a time: a write that comes meanwhile waits for one of them at most.
       if (shrink(db)) {
+        checkpoints.written()
         idle.refresh()
         return
       }
-      const [report] = db.pragma('wal_checkpoint(TRUNCATE)') as { busy: number }[]
-      // A reader is in the middle of something: try again when it is quiet the next time.
-      if (report?.busy === 1) idle.refresh()
     } catch (error) {
-      if (isFull(error)) log.warn({}, 'the disk is full: the write-ahead log stays as it is')
+      if (isFull(error)) onFull()
       else onFailure(error)
+      return
     }
+    // A reader is in the middle of something: try again when it is quiet the next time.
+    if (!checkpoints.all()) idle.refresh()
   }
   const idle = setTimeout(foldBack, role.idleMs)
+
+  const wrote = <Result>(write: () => Result): Result => {
+    idle.refresh()
+    const result = write()
+    checkpoints.written()
+    return result
+  }
 
   /** A write that must leave the reserve alone. */
   const ordinary = <Args extends unknown[], Result>(write: (...args: Args) => Result) => {
@@ -119,22 +130,20 @@ function createOps(
       // Without the reserve, what little space there is belongs to decisions.
       if (!hasReserve) fillReserve()
       if (!hasReserve) throw new MooringError('storage-full')
-      idle.refresh()
-      return write(...args)
+      return wrote(() => write(...args))
     }
   }
 
   /** A write that may use the reserve: it is small, and the operator or the start of the daemon waits for it. */
   const urgent = <Result>(write: () => Result): Result => {
-    idle.refresh()
     try {
-      return write()
+      return wrote(write)
     } catch (error) {
       if (!isFull(error) || !reserve.free()) throw error
       hasReserve = false
       limitPages(reserveBytes)
       log.warn({}, 'the disk is full: the reserve was freed for a decision')
-      return write()
+      return wrote(write)
     }
   }
 
@@ -142,6 +151,8 @@ function createOps(
 
   limitPages(0)
   fillReserve()
+  // A migration may have written everything anew.
+  checkpoints.written()
   if (!hasReserve) log.warn({}, 'the disk is full: nothing but decisions is stored until there is space again')
 
   return {
@@ -161,6 +172,9 @@ function createOps(
     settings: () => readSettings(db),
     close: () => {
       clearTimeout(idle)
+      checkpoints.stop()
+      // Here, because SQLite says nothing of what fails when it closes.
+      checkpoints.all()
       db.close()
       lock.close()
     },

@@ -19,6 +19,7 @@ export interface StoreRole {
   readonly self: PeerId | undefined
   readonly migrationsDir: string
   readonly idleMs: number
+  readonly walPages: number | undefined
   readonly maxPages: number | undefined
 }
 

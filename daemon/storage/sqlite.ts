@@ -46,6 +46,11 @@ export interface SqliteInit extends BackendInit {
    * @default 1000 ms
    */
   readonly idleMs?: number
+  /**
+   * Pages of the write-ahead log that are folded back without waiting for a quiet moment.
+   * @default 1,000, four megabytes
+   */
+  readonly walPages?: number
   /** Bound on the size of the database in pages, which then acts like a full disk. No bound by default. */
   readonly maxPages?: number
   /** Where the migrations are; those of this version by default. */
@@ -63,10 +68,10 @@ export async function openSqlite(init: SqliteInit): Promise<SqliteStorage> {
     init.log.error({ err: cause }, 'the database failed')
     failure.abort(storageFailed(cause))
   }
-  const { dir, log, self, maxPages, idleMs = 1_000 } = init
+  const { dir, log, self, maxPages, walPages, idleMs = 1_000 } = init
   const folder = init.migrationsDir ?? migrationsDir
   const store = await StorageThread.start<StoreOps>(
-    { kind: 'store', dir, self, maxPages, idleMs, migrationsDir: folder },
+    { kind: 'store', dir, self, maxPages, idleMs, walPages, migrationsDir: folder },
     log,
     onFail,
   )

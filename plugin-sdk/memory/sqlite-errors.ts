@@ -19,8 +19,12 @@ export const isUnreadable = (error: unknown): boolean =>
   /^SQLITE_(?:NOTADB|CORRUPT|ERROR)/.test(codeOf(error)) && !isFull(error)
 
 /** `IOERR_SHMSIZE` is the same thing: the shared index of the log could not grow. */
-const isFull = (error: unknown): boolean =>
+export const isFull = (error: unknown): boolean =>
   ['SQLITE_FULL', 'SQLITE_IOERR_SHMSIZE', 'ENOSPC', 'EDQUOT'].includes(codeOf(error))
+
+/** Whatever else goes wrong while writing leaves durability in doubt: after a failed fsync the next one may lie. */
+export const isBroken = (error: unknown): boolean =>
+  codeOf(error).startsWith('SQLITE_') && !isFull(error) && !isBusy(error) && !isUnreadable(error)
 
 export function toThreadError(error: unknown): ThreadError {
   const cause = error instanceof Error ? (error.stack ?? error.message) : String(error)
@@ -28,7 +32,6 @@ export function toThreadError(error: unknown): ThreadError {
   const code = codeOf(error)
   if (isFull(error)) return { code: 'storage-full', detail: 'the replica of this plugin', cause }
   if (code.startsWith('SQLITE_CORRUPT')) return { code: 'database-corrupt', detail: code, cause }
-  // Whatever else goes wrong while writing leaves durability in doubt: after a failed fsync the next one may lie.
   return { code: 'storage-failed', detail: `the replica of this plugin: ${code || 'it broke'}`, cause }
 }
 

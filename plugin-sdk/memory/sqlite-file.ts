@@ -129,6 +129,8 @@ export function openFile(path: string): Database.Database {
     db.pragma('fullfsync = ON')
     db.pragma('checkpoint_fullfsync = ON')
     db.pragma(`journal_size_limit = ${journalSizeLimit}`)
+    // Inside a commit a checkpoint that fails says nothing: see `sqlite-checkpoint.ts`.
+    db.pragma('wal_autocheckpoint = 0')
     assertDurable(db)
     if (number(db, 'user_version') < version) createTables(db)
     return db
@@ -161,6 +163,8 @@ function assertDurable(db: Database.Database): void {
   const sqlite = String(db.prepare('SELECT sqlite_version()').pluck().get())
   if (synchronous !== 2) throw new MooringError('storage-failed', { detail: `synchronous is ${synchronous}, not FULL` })
   if (mode !== 'wal') throw new MooringError('storage-failed', { detail: `journal mode is ${mode}` })
+  if (number(db, 'wal_autocheckpoint') !== 0)
+    throw new MooringError('storage-failed', { detail: 'SQLite makes checkpoints by itself' })
   if (isOlder(sqlite)) throw new MooringError('storage-failed', { detail: `SQLite ${sqlite} is too old` })
 }
 

@@ -17,18 +17,24 @@ const quietMs = 2_000
 // The sources run as they are and also compiled: the entry has the extension that this file has.
 const entry = new URL(`./fold-worker${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url)
 
+export interface FolderInit {
+  /** Something was committed. */
+  onWritten(): void
+  onFailure(error: unknown): void
+}
+
 export class Folder {
   readonly #tables: Tables
-  readonly #onFailure: (error: unknown) => void
+  readonly #init: FolderInit
   /** Changes of a block behind its snapshot, and how many it takes to look again. */
   readonly #tails = new Map<number, { changes: number; dueAt: number }>()
   #working: { readonly block: number; readonly worker: Worker } | undefined
   #isClosed = false
   #quiet: NodeJS.Timeout | undefined
 
-  constructor(tables: Tables, onFailure: (error: unknown) => void) {
+  constructor(tables: Tables, init: FolderInit) {
     this.#tables = tables
-    this.#onFailure = onFailure
+    this.#init = init
     tables.onGrown = (block, changes) => this.#grown(block, changes)
     for (const { block, changes } of tables.tails()) this.#grown(block, changes)
   }
@@ -78,18 +84,19 @@ export class Folder {
       if (this.#isClosed) return
       try {
         this.#tables.fold(block, state, result.bytes, result.changes)
+        this.#init.onWritten()
         const folded = task.changes.length
         const before = this.#tails.get(block)?.changes ?? folded
         this.#tails.set(block, { changes: before - folded, dueAt: Math.max(minChanges, result.changes) })
       } catch (error) {
-        this.#onFailure(error)
+        this.#init.onFailure(error)
       }
     })
     worker.once('error', (error) => {
       // Tried again only when the tail has doubled: what fails once will most likely fail again.
       const tail = this.#tails.get(block)
       if (tail !== undefined) tail.dueAt = 2 * tail.changes
-      this.#onFailure(error)
+      this.#init.onFailure(error)
     })
     worker.once('exit', finish)
   }

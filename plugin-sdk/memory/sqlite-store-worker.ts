@@ -4,7 +4,8 @@
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import type { BlockAddress } from '../../protocol/ids.ts'
-import { type ThreadError, toThreadError } from './sqlite-errors.ts'
+import { Checkpoints } from './sqlite-checkpoint.ts'
+import { isBroken, type ThreadError, toThreadError } from './sqlite-errors.ts'
 import { lockFile, openFile, placeOf } from './sqlite-file.ts'
 import { Folder } from './sqlite-fold.ts'
 import { Tables } from './sqlite-tables.ts'
@@ -37,13 +38,27 @@ function serve(): void {
       if (init.maxPages !== undefined) db.pragma(`max_page_count = ${init.maxPages}`)
       const tables = new Tables(db)
       const state = tables.open(init, placeOf(init.path))
-      const folder = new Folder(tables, (error) => post({ kind: 'warn', error: toThreadError(error) }))
       let failure: ThreadError | undefined
+      // Told by the next call: what was answered before is as durable as it was.
+      const onFailure = (error: unknown): void => {
+        failure ??= toThreadError(error)
+      }
+      const checkpoints = new Checkpoints({ db, onFailure, maxPages: init.walPages })
+      const folder = new Folder(tables, {
+        onWritten: () => checkpoints.written(),
+        onFailure: (error) => {
+          if (isBroken(error)) onFailure(error)
+          post({ kind: 'warn', error: toThreadError(error) })
+        },
+      })
       const handle = (call: StoreCall): StoredContent | undefined => {
         if (call.op === 'read') return tables.read(call.address)
-        if (call.op === 'write') tables.write(call.writes)
-        else {
+        if (call.op === 'write') {
+          tables.write(call.writes)
+          checkpoints.written()
+        } else {
           folder.close()
+          checkpoints.close()
           db.close()
           lock.close()
         }

@@ -180,4 +180,9 @@ export interface StoreInit {
   readonly replica: ReplicaId
   /** Largest size of the file, for tests of a full disk. @default no limit but the disk */
   readonly maxPages?: number
+  /**
+   * Pages of the write-ahead log that are folded back without waiting for a quiet moment.
+   * @default 1,000, four megabytes
+   */
+  readonly walPages?: number
 }

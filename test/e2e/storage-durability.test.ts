@@ -26,6 +26,7 @@ describe('durability', () => {
       trustedSchema: 0,
       cellSizeCheck: 1,
       busyTimeoutMs: 50,
+      walAutocheckpoint: 0,
     })
     expect(settings.journalSizeLimit).toBeGreaterThan(0)
   })
@@ -42,6 +43,27 @@ describe('durability', () => {
     await folded()
     expect(await readAll(storage)).toHaveLength(201)
   })
+
+  it('keeps the write-ahead log short while it is written to and read from all the time', async () => {
+    const dir = tempDir()
+    const storage = await open(dir, { idleMs: 600_000, walPages: 50 })
+    const block = await createBlock(storage)
+    const bytes = new Uint8Array(3_500).fill(7)
+    let isDone = false
+    const reading = (async () => {
+      while (!isDone) await storage.readLog({ after: 0, until: await storage.lastSeq(), maxBytes: 1_000_000 })
+    })()
+    const sizes: number[] = []
+    for (let call = 0; call < 300; call++) {
+      await storage.append(changes(block, `actor${call}`, 8, { bytes }))
+      sizes.push(statSync(join(dir, 'mooring.db-wal')).size)
+    }
+    isDone = true
+    await reading
+    // Ten megabytes were written; four times fifty pages is where readers have to let go.
+    expect(Math.max(...sizes)).toBeLessThan(2 * 1024 * 1024)
+    expect(await readAll(storage)).toHaveLength(2_400)
+  }, 30_000)
 })
 
 describe('a failure', () => {

@@ -1,6 +1,7 @@
 /** What keeps the promise that nothing acknowledged is lost, and that nothing damaged is taken for what was stored. */
 import type { Mutation } from './gate.ts'
 
+const checkpoint = 'test/unit/daemon/storage/sqlite-checkpoint.test.ts'
 const damage = 'test/e2e/storage-damage.test.ts'
 
 export const storageMutations: readonly Mutation[] = [
@@ -34,6 +35,30 @@ export const storageMutations: readonly Mutation[] = [
       { file: 'plugin-sdk/memory/sqlite-file.ts', find: 'if (synchronous !== 2) throw', replace: 'if (false) throw' },
     ],
     tests: [{ file: 'test/unit/plugin-sdk/memory/sqlite-file.test.ts', title: 'is durable at every commit' }],
+  },
+  {
+    name: 'checkpoint-daemon',
+    promise: 'a disk that fails while the write-ahead log is folded back ends the daemon',
+    edits: [
+      {
+        file: 'daemon/storage/sqlite-checkpoint.ts',
+        find: 'else this.#init.onFailure(error)',
+        replace: 'else void error',
+      },
+    ],
+    tests: [{ file: checkpoint, title: 'tells of a disk that fails' }],
+  },
+  {
+    name: 'checkpoint-replica',
+    promise: 'a plugin calls nothing saved after its disk failed while the write-ahead log was folded back',
+    edits: [
+      {
+        file: 'plugin-sdk/memory/sqlite-checkpoint.ts',
+        find: 'if (!isFull(error)) this.#init.onFailure(error)',
+        replace: 'void error',
+      },
+    ],
+    tests: [{ file: checkpoint, title: 'tells of a disk that fails' }],
   },
   {
     name: 'row-checksum',

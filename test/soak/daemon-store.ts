@@ -13,12 +13,13 @@ import type { ChangeEntry } from '../../daemon/storage/storage.ts'
 import { alice, approve, change, create, peerRow, recordingLog, self } from '../fixtures/storage-entries.ts'
 import { checkWritten, writtenBytes } from '../fixtures/storage-writer.ts'
 import { mustHold } from './campaign.ts'
-import { codeOf, type StoreWriter, say } from './store-writer.ts'
+import { codeOf, type StoreWriter, say, walOptions } from './store-writer.ts'
 
 /** So that a test decides when the write-ahead log is folded back. */
 const idleMs = 3_600_000
 
-const open = (dir: string): Promise<SqliteStorage> => openSqlite({ dir, log: recordingLog(), self, idleMs })
+const open = (dir: string): Promise<SqliteStorage> =>
+  openSqlite({ dir, log: recordingLog(), self, idleMs, ...walOptions() })
 
 /** The same store with what its threads run in this one: starting two threads takes longer than reading what is there. */
 function openHere(dir: string): SqliteStorage {
@@ -26,7 +27,7 @@ function openHere(dir: string): SqliteStorage {
   const fail = (error: unknown): void => {
     throw error
   }
-  const role = { kind: 'store', dir, self, migrationsDir, idleMs, maxPages: undefined } as const
+  const role = { kind: 'store', dir, self, migrationsDir, idleMs, maxPages: undefined, walPages: undefined } as const
   const store = openStoreThread(role, post, fail)
   const reader = openReaderThread({ kind: 'reader', dir }, post)
   return new SqliteStorage(threadOf(store), threadOf(reader), new AbortController().signal)

@@ -16,7 +16,7 @@ import { readChange } from '../../protocol/sync/index.ts'
 import { self } from '../fixtures/storage-entries.ts'
 import { mustHold } from './campaign.ts'
 import { checkIntegrity } from './daemon-store.ts'
-import { codeOf, type StoreWriter, say } from './store-writer.ts'
+import { codeOf, type StoreWriter, say, walOptions } from './store-writer.ts'
 
 const address = 'space:soak/text' as BlockAddress
 const fileName = 'replica.db'
@@ -25,6 +25,7 @@ const initOf = (folder: string): StoreInit => ({
   path: join(folder, fileName),
   daemon: self,
   replica: '1'.repeat(32) as ReplicaId,
+  ...walOptions(),
 })
 const open = (folder: string): Promise<ReplicaStore> => openSqliteStore(initOf(folder))
 

@@ -5,7 +5,7 @@
  * each that did not. Of the daemon's store also `overlap N`: N calls of which three are always on their way; `read`: prints
  * `count N`; `revoke VERSION`: an urgent decision, then `revoked`. Of the replica's also `settled N`, as `write`, of
  * changes that may be folded; `fold`: waits until they were. Ends with its input, with the exit code of the daemon
- * when the store has failed.
+ * when the store has failed. `SOAK_WAL_PAGES`: the write-ahead log is folded back after so many pages.
  */
 import { writeSync } from 'node:fs'
 import { createInterface } from 'node:readline'
@@ -17,6 +17,12 @@ import { ReplicaStoreWriter } from './replica-store.ts'
 export interface StoreWriter {
   readonly failed: AbortSignal | undefined
   readonly commands: Readonly<Record<string, (argument: number) => Promise<void>>>
+}
+
+/** How early the write-ahead log is folded back. */
+export const walOptions = (): { walPages?: number } => {
+  const { SOAK_WAL_PAGES: pages } = process.env
+  return pages === undefined ? {} : { walPages: Number(pages) }
 }
 
 /** At once: what is said must stand among the calls where it was said. */

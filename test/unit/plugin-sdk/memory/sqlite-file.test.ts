@@ -8,7 +8,14 @@ describe('the connection that writes a replica', () => {
   it('is durable at every commit', () => {
     const db = openFile(join(tempDir(), 'replica.db'))
     onTestFinished(() => void db.close())
-    const settings = ['synchronous', 'journal_mode', 'trusted_schema', 'foreign_keys', 'cell_size_check']
-    expect(settings.map((name) => db.pragma(name, { simple: true }))).toEqual([2, 'wal', 0, 1, 1])
+    const settings = [
+      'synchronous',
+      'journal_mode',
+      'trusted_schema',
+      'foreign_keys',
+      'cell_size_check',
+      'wal_autocheckpoint',
+    ]
+    expect(settings.map((name) => db.pragma(name, { simple: true }))).toEqual([2, 'wal', 0, 1, 1, 0])
   })
 })

@@ -92,6 +92,25 @@ describe('a new store', () => {
   })
 })
 
+describe('the write-ahead log', () => {
+  it('stays short while it is written to, and is emptied afterwards', async () => {
+    const path = join(tempDir(), 'x.db')
+    const store = await open(path, { walPages: 20 })
+    const wal = (): number => statSync(`${path}-wal`).size
+    const [made] = edits(['x'])
+    if (made === undefined) throw new Error('no edit')
+    await store.write([block(notes, 1)])
+    const sizes: number[] = []
+    for (let position = 1; position < 300; position++) {
+      await store.write([changes(notes, position, [made])])
+      sizes.push(wal())
+    }
+    // A thousand pages were written.
+    expect(Math.max(...sizes)).toBeLessThan(60 * 4_120)
+    await vi.waitFor(() => expect(wal()).toBe(0), { timeout: 10_000, interval: 50 })
+  })
+})
+
 describe('what was written', () => {
   it('is there after it was closed and opened again, in order', async () => {
     const path = join(tempDir(), 'x.db')
