@@ -13,7 +13,7 @@ import {
   schemaNamed,
 } from '../../protocol/index.ts'
 import { actorPrefix, type ChangeFacts, makeActor, readChange } from '../../protocol/sync/index.ts'
-import { ApplyShare } from './apply-share.ts'
+import { ApplyTimer } from './apply-timer.ts'
 import type { BlockInit } from './block-init.ts'
 import { withTrueCounters } from './counters.ts'
 import { type Base, BlockDocument, firstOf, type KnownChange, snapshotBase } from './document.ts'
@@ -38,8 +38,7 @@ export class Block<Name extends SchemaName = SchemaName> {
   #isBroken = false
   #arrived: KnownChange[] = []
   #waitingBytes = 0
-  #cancelApply: (() => void) | undefined
-  #applyAgainAtMs = 0
+  readonly #timer: ApplyTimer
   readonly #own = new OwnChanges()
   /** What the engine could not take. */
   readonly #leftOut = new Set<string>()
@@ -50,6 +49,7 @@ export class Block<Name extends SchemaName = SchemaName> {
     this.#init = init
     this.address = init.address
     this.schema = init.schema
+    this.#timer = new ApplyTimer(init.clock, () => this.#applyLater())
     this.tips = new Tips(init.stored?.tips)
     const snapshot = init.stored?.snapshot
     this.#document = new BlockDocument(snapshot ? snapshotBase(snapshot) : this.#first, () => this.#mintActor())
@@ -111,28 +111,27 @@ export class Block<Name extends SchemaName = SchemaName> {
     return change
   }
 
-  /** Takes verified changes in; they are applied in one batch soon, or when the value is read. */
-  arrive(changes: readonly KnownChange[]): void {
+  /**
+   * Takes verified changes in; they are applied in one batch soon, or when the value is read. `isPart`: the rest of what
+   * was missed is on its way, and all of it is best applied at once.
+   */
+  arrive(changes: readonly KnownChange[], isPart = false): void {
     if (this.#isBroken || changes.length === 0) return
     for (const change of changes) {
       this.#arrived.push(change)
       this.#waitingBytes += change.bytes.byteLength
     }
-    if (this.#cancelApply !== undefined) return
-    if (this.#document.isMade) ApplyShare.of(this.#init.clock).waits(this)
-    const waitMs = Math.max(0, this.#applyAgainAtMs - this.#init.clock.monotonicMs())
-    this.#cancelApply = this.#init.clock.after(waitMs, () => this.#applyLater())
+    this.#timer.arrived(isPart, this.#document.isMade)
   }
 
   /** Never throws: it is called by a timer, where a throw would end the process of the plugin. */
   applyNow(): void {
-    this.#cancelApply?.()
-    this.#cancelApply = undefined
+    this.#timer.clear()
     const batch = this.#takeArrived()
     if (batch.length === 0 && this.#document.isMade) return
     const startMs = this.#init.clock.monotonicMs()
     this.#apply(batch)
-    this.#applyAgainAtMs = ApplyShare.of(this.#init.clock).rest(this, startMs)
+    this.#timer.applied(startMs)
     this.#waitingBytes = 0
     if (batch.length > 0) this.#init.onRemote()
   }
@@ -249,8 +248,7 @@ export class Block<Name extends SchemaName = SchemaName> {
   }
 
   free(): void {
-    this.#cancelApply?.()
-    ApplyShare.of(this.#init.clock).leave(this)
+    this.#timer.stop()
     this.#arrived = []
     this.#document.free()
   }
@@ -271,7 +269,7 @@ export class Block<Name extends SchemaName = SchemaName> {
     const isMuch = this.#document.waiting + this.#arrived.length > maxWaitingChanges
     if (this.#document.isMade || isMuch || this.#waitingBytes > maxWaitingBytes) this.applyNow()
     else {
-      this.#cancelApply = undefined
+      this.#timer.clear()
       this.#document.add(this.#takeArrived())
       this.#init.onRemote()
     }

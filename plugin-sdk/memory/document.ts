@@ -83,6 +83,7 @@ export class BlockDocument<Value> {
       for (const change of batch) this.#tail.push(change)
       return
     }
+    this.#fold(doc)
     const before = A.getHeads(doc)
     try {
       const [next] = A.applyChanges(
@@ -101,7 +102,8 @@ export class BlockDocument<Value> {
   /** Takes the document with one more change, which was made here. */
   changed(next: A.Doc<Value>, change: KnownChange): void {
     this.#doc = next
-    this.#grow([change])
+    this.#tail.push(change)
+    this.#fold(next)
   }
 
   /** The document before a change that must not become history. */
@@ -189,8 +191,12 @@ export class BlockDocument<Value> {
 
   #grow(changes: readonly KnownChange[]): void {
     for (const change of changes) this.#tail.push(change)
-    if (this.#doc === undefined || this.#tail.length < Math.max(minTail, this.#folded)) return
-    this.#base = { bytes: A.save(this.#doc), heads: A.getHeads(this.#doc) }
+  }
+
+  /** Before something is added and not after: what was added is then shown at once, and a last one is never saved. */
+  #fold(doc: A.Doc<Value>): void {
+    if (this.#tail.length < Math.max(minTail, this.#folded)) return
+    this.#base = { bytes: A.save(doc), heads: A.getHeads(doc) }
     this.#folded += this.#tail.length
     this.#tail = []
   }

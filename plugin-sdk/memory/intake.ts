@@ -75,7 +75,7 @@ export class Intake {
     })
     if (entry.loaded !== undefined) {
       entry.loaded.block.tips.add(tips)
-      entry.loaded.block.arrive(known)
+      entry.loaded.block.arrive(known, entry.awaited.size > 0)
     } else if (entry.loading !== undefined) {
       // Whether what is being read has them is not known; twice does no harm.
       entry.arrived.push(...known)

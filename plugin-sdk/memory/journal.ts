@@ -36,6 +36,12 @@ export interface ChangeItem {
 
 type Item = ChangeItem | StoreWrite
 
+/**
+ * What the daemon says again to who does not have it, and that a block was opened. A cursor stands for what comes before
+ * it, and so may wait as long as that. Whoever opens a thousand blocks waits for a few syncs to disk, and not a thousand.
+ */
+const mayWait: ReadonlySet<StoreWrite['kind']> = new Set(['cursor', 'block', 'snapshot', 'tips'])
+
 /** Bounds how long one transaction can hold up the next; what is left goes into that one. */
 const maxItemsPerWrite = 5_000
 /** What may wait for a disk that takes nothing: more is neither made here nor read from the daemon. */
@@ -80,8 +86,7 @@ export class Journal {
 
   add(write: StoreWrite): void {
     this.#push(write)
-    // What it covers comes before it, so that it may wait as long as that.
-    if (write.kind === 'cursor') this.#soon()
+    if (mayWait.has(write.kind)) this.#soon()
     else this.#now()
   }
 

@@ -2,7 +2,7 @@
  * Compares what the engine hands out with what it was given. Keeps: a change that passed is in the document as its author
  * wrote it, so that whoever gets it from there gets nothing else.
  */
-import { createHash } from 'node:crypto'
+import { hash as digest } from 'node:crypto'
 import * as A from '@automerge/automerge'
 import type { ChangeHash } from '../../protocol/ids.ts'
 
@@ -29,4 +29,4 @@ export function assertSame(doc: A.Doc<unknown>, heads: readonly string[], given:
 }
 
 /** The hash of an uncompressed change, as Automerge hands it out: of everything behind magic number and checksum. */
-export const hashOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes.subarray(8)).digest('hex')
+export const hashOf = (bytes: Uint8Array): string => digest('sha256', bytes.subarray(8), 'hex')

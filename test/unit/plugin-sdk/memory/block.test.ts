@@ -123,6 +123,27 @@ describe('what arrives', () => {
     expect(told()).toBe(1)
   })
 
+  it('is applied with the rest that is known to come, and without it after a while', async () => {
+    const { block, clock, told } = open('text')
+    const arrive = (bytes: Uint8Array, isPart: boolean) =>
+      block.arrive([{ bytes, hash: readChange(bytes).hash }], isPart)
+    expect(block.value.text).toBe('')
+    const [a, b, c, d] = other('a', 'b', 'c', 'd') as [Uint8Array, Uint8Array, Uint8Array, Uint8Array]
+    arrive(a, true)
+    await clock.advance(50)
+    arrive(b, true)
+    expect(told()).toBe(0)
+    arrive(c, false)
+    await clock.advance(0)
+    expect(told()).toBe(1)
+    arrive(d, true)
+    await clock.advance(50)
+    expect(told()).toBe(1)
+    await clock.advance(50)
+    expect(told()).toBe(2)
+    expect(block.value.text).toBe('abcd')
+  })
+
   it('costs no document before somebody looks, and then one', async () => {
     const { block, clock, told, documents } = open('text')
     block.restore(A.save(A.load(schemaNamed('text').initial.bytes)))

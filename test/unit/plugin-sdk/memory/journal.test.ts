@@ -158,6 +158,20 @@ describe('a journal', () => {
     expect(clock.pending).toEqual([])
   })
 
+  it('writes the blocks that are opened one after another at once', async () => {
+    const { store, clock, journal } = world()
+    for (const name of ['a', 'b', 'c']) {
+      const address = `space:home/${name}` as BlockAddress
+      journal.add({ kind: 'block', address, schema: 'text', generation: undefined })
+      journal.add({ kind: 'snapshot', address, bytes: Uint8Array.of(1), changes: 1 })
+      journal.add({ kind: 'tips', address, tips: [] })
+      await clock.advance(10)
+    }
+    expect(store.batches).toHaveLength(0)
+    await clock.advance(200)
+    expect(store.batches.map((batch) => batch.length)).toEqual([9])
+  })
+
   it('does not let too much of it wait', async () => {
     const { store, change } = world()
     for (let n = 0; n < 1_000; n++) change(1, notes, false)
