@@ -19,7 +19,7 @@ import {
 import type { LastingCalls } from './calls.ts'
 import type { Connection } from './link.ts'
 import type { LogForwarder, LogLevel } from './log.ts'
-import type { BlockHandle, BlockWatch, Memory } from './memory/index.ts'
+import type { BlockHandle, BlockWatch, CatchUpProgress, Memory } from './memory/index.ts'
 
 // The SDK says hello itself, on every connection: an author who did so would start a second session.
 const { 'session.hello': _hello, ...authorOps } = hostProtocol.ops
@@ -46,6 +46,8 @@ export interface HostEvents {
   status: PluginStatus
   /** The grants after a change. */
   grants: readonly string[]
+  /** How far a long catch-up of the blocks has come, for who shows it; what is short is not told of. */
+  progress: CatchUpProgress
 }
 
 export type Host = Omit<AuthorClient, 'log'> & {
@@ -54,6 +56,8 @@ export type Host = Omit<AuthorClient, 'log'> & {
   readonly log: HostLog
   /** What was granted, which may be less than was asked for. The daemon decides each call; this only predicts. */
   readonly grants: readonly string[]
+  /** Changes made here, in all blocks, that the daemon has not settled. */
+  readonly pending: number
   /**
    * Whether everything that the grant names is granted: `host.can('blocks:write:space:home/notes')`.
    *
@@ -102,12 +106,14 @@ export class HostCore {
   readonly #listeners: { readonly [Event in keyof HostEvents]: Set<(value: HostEvents[Event]) => void> } = {
     status: new Set(),
     grants: new Set(),
+    progress: new Set(),
   }
   #status: PluginStatus = { state: 'connecting', reason: '' }
   #grants: readonly string[] = []
   #self: Self | undefined
   #connection: Connection | undefined
   #memory: Promise<Memory> | undefined
+  #loaded: Memory | undefined
   readonly #attachments = new Set<Attachment>()
 
   constructor(init: HostCoreInit) {
@@ -135,6 +141,10 @@ export class HostCore {
     if (isSame) return
     this.#grants = Object.freeze([...grants])
     this.#tell('grants', this.#grants)
+  }
+
+  tellProgress(progress: CatchUpProgress): void {
+    this.#tell('progress', progress)
   }
 
   connected(connection: Connection): void {
@@ -179,6 +189,9 @@ export class HostCore {
       get grants() {
         return core.#grants
       },
+      get pending() {
+        return core.#loaded?.pending ?? 0
+      },
       can: (text: string) => {
         const grant = parseGrant(text)
         if (grant.isDeny) throw new MooringError('invalid-input', { detail: 'ask for a right, not for a deny' })
@@ -211,6 +224,7 @@ export class HostCore {
   async #attachMemory(daemon: PeerId): Promise<Memory> {
     try {
       const memory = await this.#init.loadMemory(daemon)
+      this.#loaded = memory
       this.#attachments.add(memory)
       // It was loaded while a connection may have come and gone: only one that still stands is handed over.
       const connection = this.#connection

@@ -19,7 +19,7 @@ import { HostCore, type PluginStatus } from './host.ts'
 import type { Identity } from './identity.ts'
 import { type Link, openLink, type PendingRequest } from './link.ts'
 import { LogForwarder, type LogSink } from './log.ts'
-import type { createMemory, Memory, openMemory } from './memory/index.ts'
+import type { CatchUpProgress, createMemory, Memory, openMemory } from './memory/index.ts'
 import type { Plugin, Teardown } from './plugin.ts'
 import { Backoff, codeOf, isFinal } from './reconnect.ts'
 import type { Reporter } from './reporter.ts'
@@ -135,9 +135,8 @@ export class Runtime {
     const { clock, identity, loadMemory, replicas } = this.#init
     const { createMemory, openMemory } = await loadMemory()
     const init = {
-      identity,
-      daemon,
-      clock,
+      ...{ identity, daemon, clock },
+      onProgress: (progress: CatchUpProgress) => this.core.tellProgress(progress),
       random: (bytes: number) => this.#random(bytes),
       log: { warn: (_fields: object, message: string) => this.#log.add('warn', message) },
       // Under another id it is nobody that the daemon knows, and so is sent everything.

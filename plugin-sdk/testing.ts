@@ -24,7 +24,7 @@ import { systemClock } from './clock.ts'
 import { type authorProtocol, type Host, HostCore, type PluginStatus } from './host.ts'
 import { peerOf } from './identity.ts'
 import { LogForwarder, type LogLevel } from './log.ts'
-import type { BlockHandle, BlockWatch } from './memory/index.ts'
+import type { BlockHandle, BlockWatch, CatchUpProgress } from './memory/index.ts'
 import type { Plugin } from './plugin.ts'
 import { createStreamPair } from './stream-pair.ts'
 
@@ -53,6 +53,8 @@ export interface TestHost {
   readonly lines: readonly { readonly level: LogLevel; readonly text: string }[]
   setGrants(grants: readonly string[]): void
   setStatus(state: PluginStatus['state'], reason?: string): void
+  /** Plays a long catch-up: listeners of `progress` are told. */
+  setProgress(progress: CatchUpProgress): void
   /** While false the connection is gone: calls wait, or fail at their deadline. */
   setConnected(isConnected: boolean): void
   /** Runs the setup of a plugin and gives the function that stops it, as the daemon's end would. */
@@ -132,6 +134,7 @@ export function createTestHost(init: TestHostInit = {}): TestHost {
       replica: undefined,
       useReplica: () => {},
       prepare: async () => {},
+      pending: 0,
       open: (address, schema) => {
         if (init.open !== undefined) return init.open(address, schema)
         throw new MooringError('unknown-op', { detail: 'give createTestHost an open function' })
@@ -179,6 +182,7 @@ export function createTestHost(init: TestHostInit = {}): TestHost {
       grants = Object.freeze([...next])
       core.setGrants(grants)
     },
+    setProgress: (progress) => core.tellProgress(progress),
     setStatus: (state, reason) => core.setStatus(state, reason),
     setConnected(isConnected) {
       if (isConnected) return connect()

@@ -35,13 +35,15 @@ export class BlockContent {
   async send(block: BlockId, position: Seq, named?: Clock): Promise<Seq> {
     const row = this.#init.index.byId(block)
     if (row !== undefined && !this.#init.sender.isIntroduced(block)) await this.#init.sender.introduce(row)
-    let from = named === undefined ? undefined : await this.#heldUpTo(block, named)
-    for (;;) {
-      const after = from ?? (await this.#snapshot(block))
-      const until = Math.max(position, after)
-      if (await this.#rows(block, { after, until }, named)) return until
-      from = undefined
-    }
+    return this.#init.sender.progress.part(row?.changes ?? 0, async () => {
+      let from = named === undefined ? undefined : await this.#heldUpTo(block, named)
+      for (;;) {
+        const after = from ?? (await this.#snapshot(block))
+        const until = Math.max(position, after)
+        if (await this.#rows(block, { after, until }, named)) return until
+        from = undefined
+      }
+    })
   }
 
   /** False when rows that were not read yet are gone: the snapshot that stands for them is newer than what was sent. */
@@ -54,6 +56,7 @@ export class BlockContent {
       for (const group of groups) {
         await sender.turn()
         await sender.group(group, named)
+        sender.progress.sent(group.items.length, group.bytes)
         if (signal.aborted) return true
       }
       after = next
@@ -63,12 +66,14 @@ export class BlockContent {
 
   /** Sends the stored snapshot, if there is one; answers where it ends. */
   async #snapshot(block: BlockId): Promise<Seq> {
+    const { index, reader, sender } = this.#init
     const horizon = this.#horizon(block)
-    const stored = await this.#init.reader.snapshot(block)
+    const stored = await reader.snapshot(block)
     // Never to be passed over: the rows are gone, and what follows builds on them.
     if ((stored?.seq ?? 0) < horizon) throw new MooringError('database-corrupt', { detail: 'a snapshot is missing' })
     if (stored === undefined) return 0
-    await this.#init.sender.snapshot(block, stored.bytes)
+    const changesPerByte = (index.byId(block)?.changes ?? 0) / stored.bytes.byteLength
+    await sender.snapshot(block, stored.bytes, (bytes) => sender.progress.sent(bytes * changesPerByte, bytes))
     return stored.seq
   }
 

@@ -12,6 +12,7 @@ import type { Clock, HeldBlock, Possession } from './possession.ts'
 import type { Quarantine } from './quarantine.ts'
 import type { Resupply, Supplier } from './resupply.ts'
 import type { LogGroup } from './ring.ts'
+import { SendProgress } from './send-progress.ts'
 
 export interface BlockSenderInit {
   readonly self: PeerId
@@ -41,9 +42,11 @@ export class BlockSender {
   /** What the replica said to hold of blocks, until they are introduced: it may have to make some of them again first. */
   readonly #claimed = new Map<BlockAddress, HeldBlock>()
   #steps = 0
+  readonly progress: SendProgress
 
   constructor(init: BlockSenderInit) {
     this.#init = init
+    this.progress = new SendProgress((done, total) => init.apply(init.session.progress(done, total)))
   }
 
   /** Counts a step: nothing here waits for anything but promises, which never let timers and sockets in. */
@@ -79,13 +82,14 @@ export class BlockSender {
     return block !== undefined && this.#init.session.handleOf(block) !== undefined
   }
 
-  async snapshot(block: BlockId, bytes: Uint8Array): Promise<void> {
+  async snapshot(block: BlockId, bytes: Uint8Array, onSent: (bytes: number) => void): Promise<void> {
     const tips = await this.#init.reader.tips(block)
     for (let offset = 0; offset < bytes.byteLength && !this.#init.signal.aborted; offset += limits.maxChunkBytes) {
       await this.writable()
       const piece = bytes.subarray(offset, offset + limits.maxChunkBytes)
       const isLast = offset + limits.maxChunkBytes >= bytes.byteLength
       this.#init.apply(this.#init.session.chunk(block, piece, isLast ? tips : undefined))
+      onSent(piece.byteLength)
     }
   }
 

@@ -86,13 +86,13 @@ export class WatchList {
     this.#isAllDue = true
   }
 
-  /** Live blocks that have to be looked at: of all patterns if need be, else of those that came since the last call. */
-  dueRows(): Generator<BlockRow, void, undefined> {
+  /** Live blocks that have to be looked at: of all patterns if need be, else of those that came since the last call. Can be gone through twice. */
+  dueRows(): Iterable<BlockRow> {
     const isAll = this.#isAllDue
     const patterns = this.#new
     this.#isAllDue = false
     this.#new = []
-    return isAll ? this.rows() : this.#rowsOf(patterns)
+    return { [Symbol.iterator]: () => (isAll ? this.rows() : this.#rowsOf(patterns)) }
   }
 
   /** Live blocks of the patterns; one of two of them may come twice, and not each may be read. */

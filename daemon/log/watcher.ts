@@ -11,6 +11,7 @@ import { BlockContent } from './block-content.ts'
 import { BlockSender } from './block-sender.ts'
 import { decodeCursor, isValidCursor } from './cursor.ts'
 import { CursorIssuer } from './cursor-issuer.ts'
+import { answerHave } from './have-answer.ts'
 import type { LogReader } from './log-reader.ts'
 import { type Clock, HaveList, type HeldBlock, Possession } from './possession.ts'
 import { joinGroups, type LogGroup } from './ring.ts'
@@ -46,20 +47,19 @@ export class Watcher {
     this.#components = components
     this.#init = init
     this.#watches = new WatchList({ index: components.index, grants: () => init.grants() })
-    const { signal } = init
     const { clock, epochs, index, quarantine, resupply, self } = components
     const reader = components.reader.of(init.origin.peer)
     this.#reader = reader
     this.#sender = new BlockSender({
-      ...{ self, index, quarantine, reader, resupply, signal, own: this.#own },
-      ...{ session: init.session, origin: init.origin, supplier: init.supplier },
+      ...{ self, index, quarantine, reader, resupply, own: this.#own },
+      ...{ session: init.session, origin: init.origin, supplier: init.supplier, signal: init.signal },
       apply: (effects) => init.apply(effects),
       drained: () => init.drained(),
       changed: () => this.#sleep(),
     })
-    this.#content = new BlockContent({ index, quarantine, reader, sender: this.#sender, signal })
+    this.#content = new BlockContent({ index, quarantine, reader, sender: this.#sender, signal: init.signal })
     this.#cursors = new CursorIssuer({ clock, epochs, onDue: () => this.wake() })
-    signal.addEventListener('abort', () => this.wake(), { once: true })
+    init.signal.addEventListener('abort', () => this.wake(), { once: true })
   }
 
   /** Runs until the signal; throws what reading the log throws. */
@@ -171,6 +171,7 @@ export class Watcher {
   async #resume(position: Seq, rows: Iterable<BlockRow>): Promise<void> {
     const { fanOut, index } = this.#components
     this.#position = position
+    this.#sender.progress.expect(fanOut.position - position)
     this.#isOpen = true
     // The cursor speaks of what could be read when it was checked: what becomes readable during the waits is sent whole.
     const matches = this.#watches.matcher()
@@ -188,40 +189,37 @@ export class Watcher {
     }
   }
 
-  async #look(): Promise<void> {
+  async #look(first = async (): Promise<void> => {}): Promise<void> {
     this.#cursors.expire()
-    for (const row of this.#watches.dueRows()) await this.#follow(row)
+    const due = this.#watches.dueRows()
+    for (const row of due) {
+      await this.#sender.turn()
+      if (this.#isToFollow(row)) this.#sender.progress.expect(row.changes)
+    }
+    await first()
+    for (const row of due) await this.#follow(row)
   }
 
   /** Each block the replica has is answered by what it lacks, or by `gone`; blocks it has not heard of follow. */
   async #reconcile(have: ReadonlyMap<BlockAddress, HeldBlock>): Promise<void> {
     for (const [address, held] of have) this.#sender.claim(address, held)
-    for (const [address, { generation, clock }] of have) {
-      const row = this.#components.index.at(address)
-      const isSame = row !== undefined && row.generation === generation
-      if (row !== undefined && isSame && this.#watches.matches(address)) {
-        await this.#follow(row, clock)
-        this.#sender.quarantined(row.id, this.#components.quarantine.heldBy(row.id, clock))
-      } else if (row === undefined || !this.#watches.matches(address)) {
-        await this.#sender.turn()
-        // A generation that was never here is not deleted: this daemon may be an older copy of the one that had it.
-        const absent = generation <= this.#components.index.generationOf(address) ? 'deleted' : 'unknown'
-        const reason = !this.#watches.mayRead(address) ? 'out-of-scope' : isSame ? 'no-match' : absent
-        this.#init.apply(this.#init.session.gone(address, reason))
-      }
-    }
     this.#watches.setDue()
-    await this.#look()
+    const parts = { ...this.#components, ...this.#init, sender: this.#sender, watches: this.#watches }
+    await this.#look(() => answerHave({ ...parts, follow: (row, clock) => this.#follow(row, clock) }, have))
   }
 
   /** Sends a block up to the present position; from there on the log carries it. */
   async #follow(row: BlockRow, clock?: Clock): Promise<void> {
     await this.#sender.turn()
-    if (this.#following.has(row.id) || !this.#watches.matches(row.address) || row.createdSeq > this.#position) return
+    if (!this.#isToFollow(row)) return
     this.#following.add(row.id)
     // Also when it has a handle: the replica may have been told that the block is gone.
     await this.#sender.introduce(row)
     await this.#send(row.id, clock)
+  }
+
+  #isToFollow({ address, createdSeq, id }: BlockRow): boolean {
+    return !this.#following.has(id) && createdSeq <= this.#position && this.#watches.matches(address)
   }
 
   /** One page of the log, from the ring or from disk. */
@@ -233,7 +231,9 @@ export class Watcher {
     // Looked at after the page was read: what was folded away by then is not in it.
     for (const block of [...index.foldedAfter(this.#position)]) {
       const isBehind = (this.#ahead.get(block) ?? 0) < (index.byId(block)?.horizonSeq ?? 0)
-      if (this.#following.has(block) && isBehind) await this.#send(block)
+      if (!this.#following.has(block) || !isBehind) continue
+      this.#sender.progress.expect(index.byId(block)?.changes ?? 0)
+      await this.#send(block)
     }
     await this.#pass(groups, next)
   }
@@ -244,16 +244,22 @@ export class Watcher {
       await this.#sendGroup(group)
       // A group that was read from disk may span the events of other blocks.
       await this.#passEvents(group.lastSeq)
-      this.#position = Math.max(this.#position, group.lastSeq)
+      this.#moveTo(group.lastSeq, group.bytes)
       if (this.#init.signal.aborted || this.#jobs.length > 0 || this.#watches.isDue) return
     }
     await this.#passEvents(until)
-    this.#position = Math.max(this.#position, until)
+    this.#moveTo(until)
   }
 
   /** Sends what the replica lacks of a block, also of what is no row any more; from there on the log carries it. */
   async #send(block: BlockId, held?: Clock): Promise<void> {
     this.#ahead.set(block, await this.#content.send(block, this.#position, held))
+  }
+
+  #moveTo(position: Seq, bytes = 0): void {
+    if (position <= this.#position) return
+    this.#sender.progress.sent(position - this.#position, bytes)
+    this.#position = position
   }
 
   /** Tells of blocks that were made or deleted between the position and `until`. */
@@ -262,7 +268,7 @@ export class Watcher {
     for (const event of index.events(this.#position, until)) {
       await this.#sender.turn()
       const row = index.byId(event.block)
-      this.#position = event.seq
+      this.#moveTo(event.seq)
       if (event.kind === 'quarantined') {
         if (row === undefined || !this.#following.has(row.id)) continue
         await this.#introduce(row)
@@ -299,6 +305,7 @@ export class Watcher {
   /** At the tail: a cursor if one is due, then waits for something to do. */
   async #rest(): Promise<void> {
     this.#ahead.clear()
+    this.#sender.progress.end()
     const cursor = this.#isOpen ? this.#cursors.issue(this.#position, () => this.#watches.view()) : undefined
     if (cursor !== undefined) this.#init.apply(this.#init.session.synced(cursor))
     await this.#sleep()

@@ -64,6 +64,18 @@ export class Entries {
     return this.#entries.get(address)
   }
 
+  /** Changes made here that the daemon has not settled. */
+  get pending(): number {
+    let pending = 0
+    for (const { loaded } of this.all) pending += loaded?.handle.pending ?? 0
+    return pending
+  }
+
+  /** Resolves when nothing is unsettled. */
+  async flushed(): Promise<void> {
+    await Promise.allSettled([...this.all].map(({ loaded }) => loaded?.handle.flushed()))
+  }
+
   /** Loads what has to be sent, whether or not anybody opens it. */
   async resume(): Promise<void> {
     for (const { address, hasUnsettled } of this.#init.keeping?.store.state.blocks ?? []) {

@@ -13,6 +13,7 @@ import type { ReplicaStore, StoredWelcome, StoreInit } from './store.ts'
 export { Counter, deleteAt, getConflicts, insertAt, splice, updateText } from '@automerge/automerge'
 export { BlockWatch, type BlockWatchEvents, type WatchedBlock } from './block-watch.ts'
 export { type BlockEvents, BlockHandle, type BlockState, type RefusedChanges } from './handle.ts'
+export type { CatchUpProgress } from './replica-init.ts'
 
 export interface Memory {
   /** What the daemon said when it last let this plugin in; undefined when it never did, or nothing is stored. */
@@ -28,6 +29,8 @@ export interface Memory {
   watch(pattern: string): BlockWatch
   /** A new connection was welcomed. */
   onConnection(connection: MemoryConnection & { readonly welcome?: StoredWelcome }): void
+  /** Changes made here, in all blocks, that the daemon has not settled. */
+  readonly pending: number
   /** Resolves when nothing would be lost: all is stored here, or else settled at the daemon. */
   beforeStop(): Promise<void>
   stop(): Promise<void>
@@ -54,10 +57,13 @@ export function createMemory(init: MemoryInit): Memory {
     replica: undefined,
     useReplica: () => {},
     prepare: async () => {},
+    get pending() {
+      return replica.entries.pending
+    },
     open: (address, schema) => replica.open(address, schema),
     watch: (pattern) => replica.watch(pattern),
     onConnection: converser(replica, init),
-    beforeStop: () => replica.flushed(),
+    beforeStop: () => replica.entries.flushed(),
     stop: () => replica.stop(),
   }
 }
@@ -83,7 +89,7 @@ export async function openMemory(init: StoredMemoryInit): Promise<Memory> {
   const replica = new Replica(init, daemon, { store, journal })
   const converse = converser(replica, init)
   try {
-    await replica.resume()
+    await replica.entries.resume()
   } catch (error) {
     await journal.close()
     throw error
@@ -92,7 +98,10 @@ export async function openMemory(init: StoredMemoryInit): Promise<Memory> {
     lastWelcome: store.state.welcome,
     replica: store.state.replica,
     useReplica: (id) => journal.add({ kind: 'replica', replica: id }),
-    prepare: (address) => replica.prepare(address),
+    prepare: (address) => replica.entries.prepare(address),
+    get pending() {
+      return replica.entries.pending
+    },
     open: (address, schema) => replica.open(address, schema),
     watch: (pattern) => replica.watch(pattern),
     onConnection: (connection) => {
@@ -104,7 +113,7 @@ export async function openMemory(init: StoredMemoryInit): Promise<Memory> {
       converse(connection)
     },
     async beforeStop() {
-      if (replica.isConversing) await atMost(deliverMs, replica.flushed(), init)
+      if (replica.isConversing) await atMost(deliverMs, replica.entries.flushed(), init)
       await journal.saved()
     },
     async stop() {

@@ -104,14 +104,8 @@ export class Replica {
     })
   }
 
-  /** Loads what an earlier process could not send. */
-  resume(): Promise<void> {
-    return this.#entries.resume()
-  }
-
-  /** Loads a block that is stored; others need no preparation. */
-  prepare(text: string): Promise<void> {
-    return this.#entries.prepare(text)
+  get entries(): Pick<Entries, 'flushed' | 'pending' | 'prepare' | 'resume'> {
+    return this.#entries
   }
 
   /**
@@ -164,11 +158,6 @@ export class Replica {
     } finally {
       this.#leave(conversation)
     }
-  }
-
-  /** Resolves when nothing is unsettled. */
-  async flushed(): Promise<void> {
-    await Promise.allSettled([...this.#entries.all].map(({ loaded }) => loaded?.handle.flushed()))
   }
 
   get isConversing(): boolean {
@@ -233,6 +222,9 @@ export class Replica {
         break
       case 'quarantined':
         this.#aside.add(this.#mustFind(effect.frame.handle), effect.frame.hash, conversation.channel)
+        break
+      case 'progress':
+        this.#init.onProgress?.({ received: effect.done, total: effect.total })
         break
       case 'synced':
         this.#cursor = effect.cursor

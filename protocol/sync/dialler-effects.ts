@@ -22,6 +22,7 @@ export type DiallerEffect =
   | { readonly do: 'gone'; readonly frame: Frame<ListenerFrame, 'gone'> }
   | { readonly do: 'quarantined'; readonly frame: Frame<ListenerFrame, 'quarantined'> }
   | { readonly do: 'lacks'; readonly frame: Frame<ListenerFrame, 'lacks'> }
+  | { readonly do: 'progress'; readonly done: number; readonly total: number }
   | { readonly do: 'synced'; readonly cursor: Uint8Array }
   | { readonly do: 'resync' }
   | { readonly do: 'settled'; readonly changes: readonly OwnChange[] }

@@ -166,6 +166,10 @@ export class DiallerSession {
           }
           this.#emit({ do: 'gone', frame })
           break
+        case 'progress':
+          if (frame.done > frame.total) throw new MooringError('malformed', { detail: 'more done than there is' })
+          this.#emit({ do: 'progress', done: frame.done, total: frame.total })
+          break
         case 'synced':
           this.#emit({ do: 'synced', cursor: frame.cursor })
           break

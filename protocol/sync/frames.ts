@@ -140,6 +140,8 @@ export const syncFrames = defineFrames({
       /** `unknown`: a generation that the daemon has never had, or has lost; `create` may make it again. */
       reason: z.enum(['deleted', 'out-of-scope', 'no-match', 'unknown']),
     }),
+    /** How far a long catch-up has come, in changes: for who shows it, and for nothing else. */
+    progress: z.strictObject({ t: z.literal('progress'), done: count, total: count }),
     /** Everything up to the cursor has been sent; the replica stores the cursor together with that data. */
     synced: z.strictObject({ t: z.literal('synced'), cursor: bytes({ max: 256 }) }),
     /** The cursor cannot be used: say what you have. */

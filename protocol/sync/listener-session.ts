@@ -183,6 +183,10 @@ export class ListenerSession {
     })
   }
 
+  progress(done: number, total: number): ListenerEffect[] {
+    return this.#run(() => this.#send({ t: 'progress', done, total }))
+  }
+
   synced(cursor: Uint8Array): ListenerEffect[] {
     return this.#run(() => this.#send({ t: 'synced', cursor }))
   }

@@ -43,14 +43,14 @@ interface Talk {
 /**
  * What one plugin said and heard since the last call, equal lines that follow each other as one. Apart from each other, and
  * from what became of its changes, because which of those is first is a matter of time; so is credit, which is left out, as
- * are cursors after the first and introductions of what was introduced, or may have been before the first of these lines.
+ * are the frames between the pieces of something long that say how far it is, and cursors after the first and introductions of what was introduced, or may have been before the first of these lines.
  */
 function talk(name: string, from = world): Talk {
   const talked: Talk = { said: [], heard: [], settled: [] }
   const heardOnce = new Set<string>()
   for (const each of from.frames.splice(0)) {
     const { t } = each.frame
-    if (![each.from, each.to].includes(name) || t === 'credit') continue
+    if (![each.from, each.to].includes(name) || t === 'credit' || t === 'progress') continue
     const line = lineOf(each).replace(/^.*? {2}/, '')
     if (t === 'synced' || t === 'block') {
       if (heardOnce.has(line) || (t === 'block' && !talked.said.includes('open'))) continue

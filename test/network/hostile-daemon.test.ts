@@ -138,6 +138,7 @@ describe('a daemon that lies', () => {
     'acknowledges what was never sent': () => [{ t: 'ack', n: 1_000 }],
     'acknowledges as much as there are numbers': () => [{ t: 'ack', n: Number.MAX_SAFE_INTEGER }],
     'refuses what was never sent': () => [{ t: 'refuse', n: 5, count: 1_000_000, code: 'bad-change' }],
+    'has sent more than there is': () => [{ t: 'progress', done: 2, total: 1 }],
     'gives credit that was never used': () => [{ t: 'credit', bytes: limits.creditBytes }],
     'speaks of a block that it never introduced': (ground) => [delta(ground, { handle: 4_711 })],
     'sends pieces of a snapshot of it': (ground) => [{ ...chunk(ground, new Uint8Array(9)), handle: 4_711 }],

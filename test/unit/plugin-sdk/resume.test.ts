@@ -41,6 +41,7 @@ function world(options: { exists?: boolean; welcome?: Memory['lastWelcome']; fai
           lastWelcome: options.welcome,
           replica: storedId,
           useReplica: (replica) => void renamed.push(replica),
+          pending: 3,
           prepare: async (address) => void prepared.push(address),
           open: (address: string) => ({ address }) as never,
           watch: (pattern: string) => ({ pattern }) as never,

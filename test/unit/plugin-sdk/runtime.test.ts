@@ -20,6 +20,7 @@ function world(setup: PluginInit['setup'] = () => {}, options: { wants?: string[
   const hosts: Host[] = []
   const connections: Connection[] = []
   const memoryCalls = options.memory ?? []
+  const memories: MemoryInit[] = []
   const init: RuntimeInit = {
     plugin: definePlugin({
       name: 'notes',
@@ -42,29 +43,33 @@ function world(setup: PluginInit['setup'] = () => {}, options: { wants?: string[
       granted: ({ grants }) => told.push(`granted ${grants.length}`),
     },
     loadMemory: async () => ({
-      createMemory: (_init: MemoryInit) => ({
-        lastWelcome: undefined,
-        replica: undefined,
-        useReplica: () => {},
-        prepare: async () => {},
-        open: (address: string) => ({ address }) as never,
-        watch: (pattern: string) => ({ pattern }) as never,
-        onConnection: (connection) => {
-          connections.push(connection as Connection)
-        },
-        beforeStop: async () => {
-          memoryCalls.push(`beforeStop ${daemon.wires.at(-1)?.closed.aborted}`)
-        },
-        stop: async () => {
-          memoryCalls.push(`stop ${daemon.wires.at(-1)?.closed.aborted}`)
-        },
-      }),
+      createMemory: (init: MemoryInit) => {
+        memories.push(init)
+        return {
+          lastWelcome: undefined,
+          replica: undefined,
+          useReplica: () => {},
+          prepare: async () => {},
+          pending: 3,
+          open: (address: string) => ({ address }) as never,
+          watch: (pattern: string) => ({ pattern }) as never,
+          onConnection: (connection) => {
+            connections.push(connection as Connection)
+          },
+          beforeStop: async () => {
+            memoryCalls.push(`beforeStop ${daemon.wires.at(-1)?.closed.aborted}`)
+          },
+          stop: async () => {
+            memoryCalls.push(`stop ${daemon.wires.at(-1)?.closed.aborted}`)
+          },
+        }
+      },
     }),
     onStatus: (status) => statuses.push(status),
   }
   const start = () => new Runtime(init)
   const states = () => statuses.map(({ state }) => state)
-  return { clock, daemon, told, statuses, states, hosts, connections, memoryCalls, start }
+  return { clock, daemon, told, statuses, states, hosts, connections, memories, memoryCalls, start }
 }
 
 async function codeOf(work: Promise<unknown>): Promise<string | undefined> {
@@ -391,6 +396,21 @@ describe('reconnecting', () => {
     expect(heard).toEqual([['ports:provide', 'daemon:admin']])
     expect(told).toEqual(['granted 2'])
     off()
+    await runtime.stop()
+  })
+
+  it('tells how far a catch-up has come, and what is not settled once there are blocks', async () => {
+    const { start, memories } = world()
+    const runtime = start()
+    const { host } = runtime.core
+    await settled()
+    const heard: unknown[] = []
+    host.on('progress', (progress) => heard.push(progress))
+    expect(host.pending).toBe(0)
+    await host.open('space:home/notes', 'text')
+    expect(host.pending).toBe(3)
+    memories[0]?.onProgress?.({ received: 1, total: 2 })
+    expect(heard).toEqual([{ received: 1, total: 2 }])
     await runtime.stop()
   })
 })

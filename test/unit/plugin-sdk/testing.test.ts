@@ -115,6 +115,16 @@ describe('createTestHost', () => {
     expect(test.lines).toEqual([{ level: 'error', text: 'a listener of status threw: mistake' }])
   })
 
+  it('plays a long catch-up to whoever shows one', () => {
+    const test = create()
+    const shown: string[] = []
+    const off = test.host.on('progress', ({ received, total }) => shown.push(`${received}/${total}`))
+    test.setProgress({ received: 1, total: 4 })
+    off()
+    test.setProgress({ received: 4, total: 4 })
+    expect(shown).toEqual(['1/4'])
+  })
+
   it('refuses grants with a typing mistake', () => {
     expect(() => createTestHost({ grants: ['blocks:read'] })).toThrow(
       expect.objectContaining({ code: 'invalid-input' }),
