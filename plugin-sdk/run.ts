@@ -6,17 +6,19 @@ import { randomBytes } from 'node:crypto'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { platform, env as processEnv, stderr, versions } from 'node:process'
-import { fingerprintWords, type PeerId, placesFrom } from '../protocol/index.ts'
+import { fingerprintWords, type PeerId, parseGrants, placesFrom } from '../protocol/index.ts'
 import { systemClock } from './clock.ts'
 import { createDiscovery } from './discover.ts'
 import type { PluginStatus } from './host.ts'
-import { openIdentity } from './identity.ts'
+import { type Identity, openIdentity } from './identity.ts'
 import type { LogSink } from './log.ts'
+import type { PreparedStore } from './memory/sqlite-store.ts'
 import { tooOld } from './node-version.ts'
 import type { Plugin } from './plugin.ts'
-import { hasReplica, onlyReplica, replicaFile } from './replica-file.ts'
+import { onlyReplica, replicasIn } from './replica-file.ts'
 import { createReporter, type Reporter } from './reporter.ts'
 import { Runtime } from './runtime.ts'
+import type { Dialler } from './wire.ts'
 
 export interface RunOptions {
   /** A ticket, `moor1…`. @default the ticket in MOORING_TICKET, else the daemon of this machine */
@@ -76,9 +78,11 @@ export async function runPlugin(plugin: Plugin, options: RunOptions = {}): Promi
   await discover()
   const random = (bytes: number): Uint8Array => randomBytes(bytes)
   const identity = await openIdentity({ home, random, platform })
-  // Loaded here and not above: a test of a plugin needs its declaration and no network.
-  const { createDialler } = await import('./node.ts')
-  const dialler = await createDialler({ seed: identity.seed, clock: systemClock })
+  const store = isStored && wantsBlocks(plugin) ? await prepareStore() : undefined
+  const dialler = await makeDialler(identity).catch(async (error) => {
+    await store?.stop()
+    throw error
+  })
   const runtime = new Runtime({
     plugin,
     identity,
@@ -89,13 +93,17 @@ export async function runPlugin(plugin: Plugin, options: RunOptions = {}): Promi
     log,
     reporter: options.reporter ?? createReporter((text) => stderr.write(text)),
     loadMemory: () => import('./memory/index.ts'),
-    ...(isStored ? { replicas: { path: (of) => replicaFile(home, of), exists: (of) => hasReplica(home, of) } } : {}),
+    ...(isStored ? { replicas: replicasIn(home, store) } : {}),
     ...(onStatus === undefined ? {} : { onStatus }),
   })
   const stop = (): Promise<void> => runtime.stop()
   if (signal?.aborted) void stop()
   signal?.addEventListener('abort', stop, { once: true })
-  runtime.done.catch(() => {}).finally(() => signal?.removeEventListener('abort', stop))
+  const onDone = (): void => {
+    signal?.removeEventListener('abort', stop)
+    void store?.stop()
+  }
+  runtime.done.then(onDone, onDone)
   return {
     peer: identity.peer,
     words: fingerprintWords(identity.peer),
@@ -106,4 +114,16 @@ export async function runPlugin(plugin: Plugin, options: RunOptions = {}): Promi
       return runtime.core.status
     },
   }
+}
+
+const wantsBlocks = ({ manifest }: Plugin): boolean => parseGrants(manifest.wants).some(({ area }) => area === 'blocks')
+
+/** A plugin that wants blocks opens one sooner or later: what takes longest for that is begun before it is asked for. */
+async function prepareStore(): Promise<PreparedStore> {
+  return (await import('./memory/sqlite-store.ts')).prepareSqliteStore()
+}
+
+/** Loaded here and not above: a test of a plugin needs its declaration and no network. */
+async function makeDialler({ seed }: Identity): Promise<Dialler> {
+  return (await import('./node.ts')).createDialler({ seed, clock: systemClock })
 }

@@ -22,6 +22,7 @@ import { LogForwarder, type LogSink } from './log.ts'
 import type { CatchUpProgress, createMemory, Memory, openMemory } from './memory/index.ts'
 import type { Plugin, Teardown } from './plugin.ts'
 import { Backoff, codeOf, isFinal } from './reconnect.ts'
+import type { Replicas } from './replica-file.ts'
 import type { Reporter } from './reporter.ts'
 import type { Dialler } from './wire.ts'
 
@@ -38,7 +39,7 @@ export interface RuntimeInit {
   /** The document engine is large: it is loaded when the first block is opened. */
   loadMemory(): Promise<{ readonly createMemory: typeof createMemory; readonly openMemory?: typeof openMemory }>
   /** Where the replica for a daemon is kept. @default in memory only */
-  readonly replicas?: { path(daemon: PeerId): string; exists(daemon: PeerId): boolean }
+  readonly replicas?: Replicas
   onStatus?(status: PluginStatus): void
 }
 
@@ -145,7 +146,7 @@ export class Runtime {
     this.#memory =
       replicas === undefined || openMemory === undefined
         ? createMemory(init)
-        : await openMemory({ ...init, path: replicas.path(daemon), replica: this.#replica })
+        : await openMemory({ ...init, ...replicas.opener, path: replicas.path(daemon), replica: this.#replica })
     return this.#memory
   }
 
@@ -270,7 +271,6 @@ export class Runtime {
   /** The order is the promise: the author's work ends first, what it said is delivered next, the connection goes last. */
   async #shutDown(): Promise<void> {
     this.#life.abort(new MooringError('cancelled', { detail: 'the plugin stops' }))
-    const { dialler } = this.#init
     await this.#step('setup', async () => {
       const teardown = await this.#setup
       await teardown?.()
@@ -283,7 +283,7 @@ export class Runtime {
     await this.#step('memory', () => Promise.all(attachments.map((attachment) => attachment.stop())))
     this.#calls.stop()
     await this.#quietStep(this.#link?.close() ?? Promise.resolve())
-    await this.#quietStep(dialler.stop())
+    await this.#quietStep(this.#init.dialler.stop())
   }
 
   async #step(what: string, run: () => Promise<unknown>): Promise<void> {

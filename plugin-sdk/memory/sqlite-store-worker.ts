@@ -2,7 +2,7 @@
  * Entry of the thread that has the file of a replica open. Keeps: messages are handled in the order they came, each is
  * answered once, and after a failure that leaves durability in doubt nothing is written any more.
  */
-import { parentPort, workerData } from 'node:worker_threads'
+import { parentPort } from 'node:worker_threads'
 import type { BlockAddress } from '../../protocol/ids.ts'
 import { Checkpoints } from './sqlite-checkpoint.ts'
 import { isBroken, type ThreadError, toThreadError } from './sqlite-errors.ts'
@@ -12,14 +12,15 @@ import { Tables } from './sqlite-tables.ts'
 import type { StoredContent, StoreInit, StoreState, StoreWrite } from './store.ts'
 
 export type StoreCall =
+  /** First of all, and once. */
+  | { readonly id: number; readonly op: 'open'; readonly init: StoreInit }
   | { readonly id: number; readonly op: 'write'; readonly writes: readonly StoreWrite[] }
   | { readonly id: number; readonly op: 'read'; readonly address: BlockAddress }
   | { readonly id: number; readonly op: 'close' }
 
 export type StoreReply =
-  | { readonly kind: 'open'; readonly state: StoreState }
+  | { readonly kind: 'open'; readonly id: number; readonly state: StoreState }
   | { readonly kind: 'done'; readonly id: number; readonly content?: StoredContent }
-  /** `id` 0: of no call in particular. */
   | { readonly kind: 'error'; readonly id: number; readonly error: ThreadError }
   /** Something that is no failure of a promise. */
   | { readonly kind: 'warn'; readonly error: ThreadError }
@@ -27,10 +28,9 @@ export type StoreReply =
 const port = parentPort
 if (port === null) throw new Error('this file is the entry of a worker thread')
 
-const init = workerData as StoreInit
 const post = (reply: StoreReply): void => port.postMessage(reply)
 
-function serve(): void {
+function serve(id: number, init: StoreInit): void {
   const lock = lockFile(init.path)
   try {
     const db = openFile(init.path)
@@ -56,7 +56,7 @@ function serve(): void {
         if (call.op === 'write') {
           tables.write(call.writes)
           checkpoints.written()
-        } else {
+        } else if (call.op === 'close') {
           folder.close()
           checkpoints.close()
           db.close()
@@ -80,7 +80,7 @@ function serve(): void {
         // Nothing else keeps the thread alive, so it ends when what was posted is on its way.
         if (call.op === 'close') port?.close()
       })
-      post({ kind: 'open', state })
+      post({ kind: 'open', id, state })
     } catch (error) {
       db.close()
       throw error
@@ -91,8 +91,10 @@ function serve(): void {
   }
 }
 
-try {
-  serve()
-} catch (error) {
-  post({ kind: 'error', id: 0, error: toThreadError(error) })
-}
+port.once('message', (call: StoreCall) => {
+  try {
+    if (call.op === 'open') serve(call.id, call.init)
+  } catch (error) {
+    post({ kind: 'error', id: call.id, error: toThreadError(error) })
+  }
+})

@@ -46,27 +46,33 @@ class Thread {
   readonly #worker: Worker
   readonly #waiting = new Map<number, Waiting>()
   readonly #ended: Promise<void>
-  readonly #onWarning: (error: MooringError) => void
+  #onWarning: (error: MooringError) => void = () => {}
   #lastId = 0
   #failure: MooringError | undefined
 
-  constructor(init: StoreInit, onWarning: (error: MooringError) => void) {
-    this.#onWarning = onWarning
-    this.#worker = new Worker(entry, { workerData: init, name: 'mooring replica' })
+  constructor() {
+    this.#worker = new Worker(entry, { name: 'mooring replica' })
+    // While it has no file there is nothing to wait for at the end of the process.
+    this.#worker.unref()
     this.#ended = new Promise((resolve) => this.#worker.once('exit', () => resolve()))
     this.#worker.on('message', (reply: StoreReply) => this.#answer(reply))
     this.#worker.on('error', (cause) => this.#fail(cause))
     void this.#ended.then(() => this.#fail(undefined))
   }
 
-  /** The first answer, which the thread gives without being asked. */
-  async opened(): Promise<StoreState> {
+  get hasFailed(): boolean {
+    return this.#failure !== undefined
+  }
+
+  async open(init: StoreInit, onWarning: (error: MooringError) => void): Promise<StoreState> {
+    this.#onWarning = onWarning
+    this.#worker.ref()
     try {
-      const reply = await new Promise<StoreReply>((resolve, reject) => this.#waiting.set(0, { resolve, reject }))
+      const reply = await this.call({ op: 'open', init })
       if (reply.kind !== 'open') throw new MooringError('internal')
       return reply.state
     } catch (error) {
-      await this.#worker.terminate()
+      await this.end()
       throw error
     }
   }
@@ -85,6 +91,10 @@ class Thread {
 
   async close(): Promise<void> {
     await this.call({ op: 'close' }).catch(() => {})
+    await this.end()
+  }
+
+  async end(): Promise<void> {
     await this.#worker.terminate()
     await this.#ended
   }
@@ -94,9 +104,8 @@ class Thread {
       this.#onWarning(fromThreadError(reply.error))
       return
     }
-    const id = reply.kind === 'open' ? 0 : reply.id
-    const waiting = this.#waiting.get(id)
-    this.#waiting.delete(id)
+    const waiting = this.#waiting.get(reply.id)
+    this.#waiting.delete(reply.id)
     if (reply.kind === 'error') waiting?.reject(fromThreadError(reply.error))
     else waiting?.resolve(reply)
   }
@@ -109,16 +118,38 @@ class Thread {
   }
 }
 
-/**
- * Opens the file, or makes it.
- *
- * @throws `replica-in-use` while another process has it, `database-corrupt`, `database-newer`, `storage-full`,
- * `storage-failed`; `wrong-state` when it belongs to another daemon
- */
-export async function openSqliteStore(
-  init: StoreInit,
-  onWarning: (error: MooringError) => void = () => {},
-): Promise<ReplicaStore> {
-  const thread = new Thread(init, onWarning)
-  return new SqliteStore(thread, await thread.opened())
+/** Opens a store in a thread that may have been started before it was needed. */
+export interface PreparedStore {
+  /**
+   * Opens the file, or makes it.
+   *
+   * @throws `replica-in-use` while another process has it, `database-corrupt`, `database-newer`, `storage-full`,
+   * `storage-failed`; `wrong-state` when it belongs to another daemon
+   */
+  open(init: StoreInit, onWarning?: (error: MooringError) => void): Promise<ReplicaStore>
+  /** Ends the thread if nothing was opened in it; a store that was opened is closed by itself. */
+  stop(): Promise<void>
 }
+
+/**
+ * Starts a thread that loads what it needs and waits for a file: it takes longer to start than a daemon to answer, and
+ * costs no waiting when it starts while the daemon is dialled.
+ */
+export function prepareSqliteStore(): PreparedStore {
+  let spare: Thread | undefined = new Thread()
+  return {
+    async open(init, onWarning = () => {}) {
+      const thread = spare === undefined || spare.hasFailed ? new Thread() : spare
+      spare = undefined
+      return new SqliteStore(thread, await thread.open(init, onWarning))
+    },
+    async stop() {
+      const thread = spare
+      spare = undefined
+      await thread?.end()
+    },
+  }
+}
+
+/** {@link PreparedStore.open} in a thread that starts now. */
+export const openSqliteStore: PreparedStore['open'] = (init, onWarning) => prepareSqliteStore().open(init, onWarning)

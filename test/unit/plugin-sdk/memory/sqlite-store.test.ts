@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import * as A from '@automerge/automerge'
 import Database from 'better-sqlite3'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
-import { openSqliteStore } from '../../../../plugin-sdk/memory/sqlite-store.ts'
+import { openSqliteStore, prepareSqliteStore } from '../../../../plugin-sdk/memory/sqlite-store.ts'
 import type { ReplicaStore, StoreInit, StoreWrite } from '../../../../plugin-sdk/memory/store.ts'
 import {
   type ActorId,
@@ -349,5 +349,34 @@ describe('a file', () => {
     await expect(store.write(tooMuch)).rejects.toMatchObject({ code: 'storage-full' })
     expect(await textOf(store)).toBe('small')
     await store.write([{ kind: 'cursor', cursor: Uint8Array.of(1) }])
+  })
+})
+
+describe('a thread that was started beforehand', () => {
+  const initOf = (name: string): StoreInit => ({
+    path: join(tempDir(), name),
+    daemon: daemonPerson.peer,
+    replica: replicaOf('a'),
+  })
+
+  it('opens one store, and another one in a thread of its own', async () => {
+    const prepared = prepareSqliteStore()
+    const stores = [await prepared.open(initOf('one.db')), await prepared.open(initOf('two.db'))]
+    for (const [index, store] of stores.entries()) await store.write([block(notes, index)])
+    // What was opened in it is not ended with it.
+    await prepared.stop()
+    for (const store of stores) await expect(store.read(notes)).resolves.toMatchObject({ changes: [] })
+    await Promise.all(stores.map((store) => store.close()))
+  })
+
+  it('is replaced when it was ended, or its file could not be opened', async () => {
+    const prepared = prepareSqliteStore()
+    const init = initOf('used.db')
+    writeFileSync(init.path, 'no database')
+    await expect(prepared.open(init)).rejects.toMatchObject({ code: 'database-corrupt' })
+    await prepared.stop()
+    const store = await prepared.open(initOf('new.db'))
+    await store.write([block(notes)])
+    await store.close()
   })
 })
