@@ -35,6 +35,8 @@ export class BlockContent {
   async send(block: BlockId, position: Seq, named?: Clock): Promise<Seq> {
     const row = this.#init.index.byId(block)
     if (row !== undefined && !this.#init.sender.isIntroduced(block)) await this.#init.sender.introduce(row)
+    // Deleted by now: the log tells of that.
+    if (!this.#init.sender.isIntroduced(block)) return position
     return this.#init.sender.progress.part(row?.changes ?? 0, async () => {
       let from = named === undefined ? undefined : await this.#heldUpTo(block, named)
       for (;;) {

@@ -2,6 +2,7 @@
  * How one replica is sent blocks: introduced, as a snapshot, as groups of the log. Keeps true: bytes wait for credit and
  * for the stream, and a long run of work lets everyone else have a turn.
  */
+import { MooringError } from '../../protocol/errors.ts'
 import type { ActorId, BlockAddress, PeerId } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
 import { type ListenerEffect, type ListenerSession, ownsActor } from '../../protocol/sync/index.ts'
@@ -56,11 +57,12 @@ export class BlockSender {
   }
 
   /**
-   * Introduces the block, under the dialler's handle when it asked for it.
+   * Introduces the block, under the dialler's handle when it asked for it; not what is deleted by now, because a replica
+   * that knows the next generation would take this daemon for one that has lost it.
    */
   async introduce(row: BlockRow, { asked }: { asked?: number } = {}): Promise<void> {
     const named = this.#takeClaim(row)
-    const { origin, own, reader, resupply, self, session, supplier } = this.#init
+    const { index, origin, own, reader, resupply, self, session, supplier } = this.#init
     const mine = own.of(row.id)
     // What the log holds of the replica's actors that it named; the rest of them it sends again.
     const actors = new Set([...(mine?.keys() ?? []), ...(named?.keys() ?? [])] as ActorId[])
@@ -69,6 +71,10 @@ export class BlockSender {
       return mine?.has(actor) || (named?.has(actor) && ownsActor(self, origin.peer, actor))
     })
     const told = held.map(({ actor, seq }) => ({ actor, seq }))
+    if (index.at(row.address)?.id !== row.id) {
+      if (asked !== undefined) this.#init.apply(session.refuseHandle(asked, new MooringError('block-deleted')))
+      return
+    }
     this.#init.apply(session.block(row.id, row, told, asked))
     if (named !== undefined) resupply.offer(supplier, row.id, named, clock)
   }
@@ -103,6 +109,7 @@ export class BlockSender {
     const row = index.byId(group.block)
     if (row === undefined || signal.aborted) return
     if (!this.isIntroduced(row.id)) await this.introduce(row)
+    if (!this.isIntroduced(row.id)) return
     this.#init.apply(session.delta(lacks.block, lacks.lastSeq, lacks.run(session.runEncoding), lacks.tips))
   }
 

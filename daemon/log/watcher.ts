@@ -276,13 +276,14 @@ export class Watcher {
         continue
       }
       if (row === undefined || this.#following.has(row.id) === (event.kind === 'created')) continue
-      if (event.kind === 'created' && this.#watches.matches(row.address) && row.deletedSeq === 0) {
+      if (event.kind === 'created' && this.#watches.matches(row.address)) {
+        // Also what is deleted by now: who was told of it after its last cursor is told of that too.
         this.#following.add(row.id)
-        await this.#introduce(row)
-        if (row.horizonSeq > 0) await this.#send(row.id)
+        if (row.deletedSeq === 0) await this.#introduce(row)
+        if (row.deletedSeq === 0 && row.horizonSeq > 0) await this.#send(row.id)
       } else if (event.kind === 'deleted' && this.#following.delete(row.id)) {
-        // Introduced already, the next generation says so by itself: the replica would take it for that one.
-        if (this.#sender.isIntroduced(index.at(row.address)?.id)) continue
+        // The next generation says so by itself, and who has heard of that one would take it to be meant.
+        if (index.at(row.address) !== undefined) continue
         this.#init.apply(this.#init.session.gone(row.address, 'deleted', row.id))
       }
     }

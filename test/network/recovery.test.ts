@@ -7,6 +7,7 @@ import { type RefusedChanges, splice } from '../../plugin-sdk/memory/index.ts'
 import { openSqliteStore } from '../../plugin-sdk/memory/sqlite-store.ts'
 import { Channel, parseAddress, schemaNamed } from '../../protocol/index.ts'
 import { alice, bob, daemonPerson } from '../fixtures/cast.ts'
+import { ManualClock } from '../fixtures/clock.ts'
 import { type PluginInWorld, SyncWorld } from '../fixtures/sync-world.ts'
 import { tempDir } from '../fixtures/temp-dir.ts'
 
@@ -193,6 +194,32 @@ describe('a block that was deleted while a replica was away', () => {
     b.connect()
     await b.memory.open(notes, 'text').live()
     expect(world.log.index.at(mine.address)?.generation).toBe(2)
+  })
+})
+
+describe('a block that was made and deleted after the last cursor of a replica', () => {
+  it('is gone for a replica that had heard of it', async () => {
+    // Time stands still for the log: it issues one cursor and no second.
+    const still = await SyncWorld.open(undefined, { clock: new ManualClock() })
+    onTestFinished(() => still.close())
+    await still.approve(alice, ...everything)
+    await still.approve(bob, ...everything)
+    const a = still.plugin(alice)
+    const watch = a.memory.watch('space:home/*')
+    const end = a.connect()
+    await vi.waitFor(() => expect(still.count('synced', 'alice')).toBe(1), { timeout: 10_000 })
+    const b = still.plugin(bob)
+    b.connect()
+    await b.memory.open(notes, 'text').live()
+    await vi.waitFor(() => expect(watch.blocks).toHaveLength(1), { timeout: 10_000 })
+    end()
+    const row = still.log.index.at(parseAddress(notes).address)
+    if (row === undefined) throw new Error('no block')
+    const origin = { peer: daemonPerson.peer, replica: b.replica }
+    await still.log.watcherComponents.committer.submit([{ kind: 'delete', block: row.id, origin, grantVersion: 0 }])
+    a.connect()
+    await vi.waitFor(() => expect(watch.blocks).toEqual([]), { timeout: 10_000 })
+    expect(still.count('resync', 'alice')).toBe(0)
   })
 })
 
