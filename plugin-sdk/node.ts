@@ -19,6 +19,7 @@ import {
   MooringError,
   type PeerId,
   parsePeerId,
+  ReadSize,
 } from '../protocol/index.ts'
 import { within } from './deadline.ts'
 import type { Dialler, DialOptions, Wire } from './wire.ts'
@@ -47,7 +48,7 @@ const quicSettings = {
 
 /** Makes and starts the node. */
 export async function createDialler(init: DiallerInit): Promise<Dialler> {
-  await readLargerChunks()
+  await fitReads()
   const node = await createLibp2p({
     privateKey: await generateKeyPairFromSeed('Ed25519', init.seed),
     addresses: { listen: [] },
@@ -177,22 +178,27 @@ function isWrongKey(error: unknown): boolean {
   )
 }
 
-const libraryReadBytes = 4 * 1024
-const readBytes = 64 * 1024
+const maxReadBytes = 64 * 1024
 const isPatched = Symbol.for('mooring.quic.reads')
 
 /**
  * The QUIC library reads 4 KiB at a time, and each read is a trip through the native boundary: sixteen times as much per
- * trip makes a bulk transfer several times as fast. There is no setting for it.
+ * trip makes a bulk transfer several times as fast. The memory for it is taken before anything arrives, so a stream on
+ * which little happens asks for little. There is no setting for it.
  */
-async function readLargerChunks(): Promise<void> {
+async function fitReads(): Promise<void> {
   try {
     const native = await import(new URL('./napi.js', import.meta.resolve('@chainsafe/libp2p-quic')).href)
     const prototype = native.Stream.prototype as { read(maxBytes: number): Promise<unknown>; [isPatched]?: boolean }
     if (prototype[isPatched] === true) return
-    const read = prototype.read
-    prototype.read = function (maxBytes) {
-      return read.call(this, maxBytes === libraryReadBytes ? readBytes : maxBytes)
+    const read = prototype.read as (maxBytes: number) => Promise<Uint8Array | null | undefined>
+    const sizes = new WeakMap<object, ReadSize>()
+    prototype.read = async function () {
+      const size = sizes.get(this) ?? new ReadSize(maxReadBytes)
+      sizes.set(this, size)
+      const chunk = await read.call(this, size.bytes)
+      if (chunk != null) size.got(chunk.byteLength)
+      return chunk
     }
     prototype[isPatched] = true
   } catch (cause) {

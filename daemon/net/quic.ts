@@ -1,12 +1,12 @@
 /**
  * The QUIC transport, with three things that the package does not do by itself, all kept in this file: handshakes do not
- * wait for each other, one read takes up to 64 KiB, and a connection that is not welcomed can send only so much. They
+ * wait for each other, reads are as large as what arrives, and a connection that is not welcomed can send only so much. They
  * reach into members that the package does not promise: each is looked for first, so that a release that changes them
  * fails at start instead of losing the protection silently.
  */
 import { type QuicComponents, quic } from '@chainsafe/libp2p-quic'
 import type { CreateListenerOptions, Listener, Transport } from '@libp2p/interface'
-import { MooringError } from '../../protocol/index.ts'
+import { MooringError, ReadSize } from '../../protocol/index.ts'
 
 export interface QuicInit {
   /**
@@ -16,7 +16,10 @@ export interface QuicInit {
   readonly acceptLoops: number
   /** Bytes that a connection may send on all its streams until its budget is lifted. */
   readonly unwelcomedBytes: number
-  /** Bytes that the native side hands over in one read: the package asks for 4,096, which costs three quarters of the speed. */
+  /**
+   * The most that the native side hands over in one read. The package always asks for 4,096 bytes, which costs three
+   * quarters of the speed; always asking for much costs as much memory, on every stream of every connection.
+   */
   readonly readBytes: number
 }
 
@@ -83,8 +86,8 @@ export function createQuic(init: QuicInit): Quic {
         if (budgets.get(remote) === budget) budgets.delete(remote)
       }
     }
-    connection.inboundStream = async () => widenReads(await inboundStream.call(connection), init.readBytes, spend)
-    connection.outboundStream = async () => widenReads(await outboundStream.call(connection), init.readBytes, spend)
+    connection.inboundStream = async () => fitReads(await inboundStream.call(connection), init.readBytes, spend)
+    connection.outboundStream = async () => fitReads(await outboundStream.call(connection), init.readBytes, spend)
     return connection
   }
   return {
@@ -104,17 +107,21 @@ export function createQuic(init: QuicInit): Quic {
 }
 
 /** Exported for the test that notices when the package no longer reads through `read(maxBytes)`. */
-export function widenReads<Stream extends NativeStream>(
+export function fitReads<Stream extends NativeStream>(
   stream: Stream,
   readBytes: number,
   onBytes: (bytes: number) => void,
 ): Stream {
   requireMembers(stream, 'stream', ['read'])
   const { read } = stream
+  const size = new ReadSize(readBytes)
   // Set on the native object itself: its other methods need it as their `this`.
-  stream.read = async (maxBytes: number) => {
-    const chunk = await read.call(stream, Math.max(maxBytes, readBytes))
-    if (chunk != null) onBytes(chunk.byteLength)
+  stream.read = async () => {
+    const chunk = await read.call(stream, size.bytes)
+    if (chunk != null) {
+      size.got(chunk.byteLength)
+      onBytes(chunk.byteLength)
+    }
     return chunk
   }
   return stream

@@ -1,26 +1,27 @@
 import { describe, expect, it, vi } from 'vitest'
-import { pausing, widenReads } from '../../../../daemon/net/quic.ts'
+import { fitReads, pausing } from '../../../../daemon/net/quic.ts'
 
 describe('reads', () => {
-  it('ask for more than the package does, and count what came', async () => {
+  it('ask for what the stream has shown to bring, and count what came', async () => {
     const asked: number[] = []
     const stream = {
-      chunks: [new Uint8Array(10), null],
+      chunks: [new Uint8Array(2_048), new Uint8Array(10), null],
       read(maxBytes: number) {
         asked.push(maxBytes)
         return Promise.resolve(this.chunks.shift())
       },
     }
     const onBytes = vi.fn<(bytes: number) => void>()
-    const wide = widenReads(stream, 65_536, onBytes)
-    expect(await wide.read(4_096)).toHaveLength(10)
-    expect(await wide.read(100_000)).toBeNull()
-    expect(asked).toEqual([65_536, 100_000])
-    expect(onBytes.mock.calls).toEqual([[10]])
+    const fitted = fitReads(stream, 65_536, onBytes)
+    expect(await fitted.read(4_096)).toHaveLength(2_048)
+    expect(await fitted.read(4_096)).toHaveLength(10)
+    expect(await fitted.read(4_096)).toBeNull()
+    expect(asked).toEqual([2_048, 8_192, 2_048])
+    expect(onBytes.mock.calls).toEqual([[2_048], [10]])
   })
 
   it('fail loudly when the package has changed', () => {
-    expect(() => widenReads({} as never, 65_536, () => {})).toThrow(expect.objectContaining({ code: 'internal' }))
+    expect(() => fitReads({} as never, 65_536, () => {})).toThrow(expect.objectContaining({ code: 'internal' }))
   })
 })
 
