@@ -9,8 +9,11 @@ import type { FoldedRows, FoldResult, FoldTask } from './fold.ts'
 import type { Tables } from './sqlite-tables.ts'
 
 const minChanges = 1_000
-/** So many are folded in the middle of the work as well: loading them costs the next start more than folding them now. */
-const manyChanges = 10_000
+/**
+ * So many are folded in the middle of the work as well. Otherwise the work goes first: folding takes a processor from it for
+ * as long as the next start would take to load them, should there be no pause before.
+ */
+const manyChanges = 200_000
 /** After the last write, in ms: whoever types is not disturbed by it. */
 const quietMs = 2_000
 
