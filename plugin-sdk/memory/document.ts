@@ -99,17 +99,14 @@ export class BlockDocument<Value> {
     }
   }
 
-  /** Takes the document with one more change, which was made here. */
-  changed(next: A.Doc<Value>, change: KnownChange): void {
+  /** Takes the document with a change that was made here; which, is told by {@link made} before anything else is done. */
+  edited(next: A.Doc<Value>): void {
     this.#doc = next
-    this.#tail.push(change)
-    this.#fold(next)
   }
 
-  /** The document before a change that must not become history. */
-  undo(next: A.Doc<Value>, hash: string): void {
-    this.#doc = next
-    this.without((each) => each === hash)
+  made(change: KnownChange): void {
+    this.#tail.push(change)
+    this.#fold(this.value)
   }
 
   /** Begins again from a document, with changes on top of it. */

@@ -24,11 +24,14 @@ export interface FolderInit {
   /** Something was committed. */
   onWritten(): void
   onFailure(error: unknown): void
+  /** Changes of a block that are folded also while it is written to. @default 200_000 */
+  readonly busyAt: number | undefined
 }
 
 export class Folder {
   readonly #tables: Tables
   readonly #init: FolderInit
+  readonly #busyAt: number
   /** Changes of a block behind its snapshot, and how many it takes to look again. */
   readonly #tails = new Map<number, { changes: number; dueAt: number }>()
   #working: { readonly block: number; readonly worker: Worker } | undefined
@@ -38,6 +41,7 @@ export class Folder {
   constructor(tables: Tables, init: FolderInit) {
     this.#tables = tables
     this.#init = init
+    this.#busyAt = init.busyAt ?? manyChanges
     tables.onGrown = (block, changes) => this.#grown(block, changes)
     for (const { block, changes } of tables.tails()) this.#grown(block, changes)
   }
@@ -53,7 +57,7 @@ export class Folder {
     tail.changes += changes
     this.#tails.set(block, tail)
     if (tail.changes < tail.dueAt) return
-    if (tail.changes >= Math.max(manyChanges, tail.dueAt)) this.#next(manyChanges)
+    if (tail.changes >= Math.max(this.#busyAt, tail.dueAt)) this.#next(this.#busyAt)
     else if (this.#quiet === undefined) this.#quiet = setTimeout(() => this.#next(minChanges), quietMs)
     else this.#quiet.refresh()
   }
@@ -80,7 +84,7 @@ export class Folder {
     const finish = (): void => {
       if (this.#working?.worker !== worker) return
       this.#working = undefined
-      this.#next(manyChanges)
+      this.#next(this.#busyAt)
       this.#quiet?.refresh()
     }
     worker.once('message', (result: FoldResult) => {
