@@ -8,6 +8,7 @@ import * as A from '@automerge/automerge'
 import type { BlockSchema, ChangeHash } from '../../protocol/index.ts'
 import { headsOf } from './document-chunk.ts'
 import { assertSame, hashOf, type KnownChange } from './re-encoding.ts'
+import { readAnew } from './reading.ts'
 
 /** Where a document begins. */
 export interface Base {
@@ -92,6 +93,7 @@ export class BlockDocument<Value> {
       )
       this.#doc = next
       assertSame(next, before, batch)
+      this.#doc = readAnew(next)
       this.#grow(batch)
     } catch {
       // The engine threw, and its document is half changed; or it would hand out something else than was written.

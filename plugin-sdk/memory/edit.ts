@@ -4,7 +4,7 @@
  */
 import * as A from '@automerge/automerge'
 import { limits, MooringError } from '../../protocol/index.ts'
-import { withTrueCounters } from './counters.ts'
+import { afterLocal } from './reading.ts'
 
 export interface Edit<Value> {
   /** The document with the change. */
@@ -36,7 +36,7 @@ export function makeEdit<Value>(
   const patches = made.flat()
   // Those who have as many heads as a change may name have to be told before one more is made.
   const isTyped = isTyping(patches) && A.getHeads(doc).length <= limits.maxDeps
-  return { doc: withTrueCounters(next, patches), isTyped }
+  return { doc: afterLocal(next, patches), isTyped }
 }
 
 function isTyping(patches: readonly A.Patch[]): boolean {
