@@ -440,6 +440,15 @@ export const errorTable = {
     retryable: false,
     exit: 1,
   },
+  'block-damaged': {
+    category: 'unavailable',
+    local:
+      'A part of the block is damaged on the disk; what is left of it is kept, and replicas are asked for the rest.',
+    remote: 'A part of the block is damaged at the daemon, which asks replicas for it.',
+    next: 'moor status says what is missing; connect a plugin that holds the block.',
+    retryable: true,
+    exit: 1,
+  },
   'database-newer': {
     category: 'conflict',
     local: 'The database was written by a newer version; it was not changed.',

@@ -2,9 +2,17 @@
  * The state of all approvals and the one way to change it. Keeps true: what permits more is in the store before it is
  * in memory, the store's comparison is the last word, and after a failed write memory is what the store says.
  */
-import { asError, type Clock, type ErrorCode, limits, MooringError, type PeerId } from '../../protocol/index.ts'
+import {
+  asError,
+  type Clock,
+  type ErrorCode,
+  isPeerId,
+  limits,
+  MooringError,
+  type PeerId,
+} from '../../protocol/index.ts'
 import type { Logger } from '../log.ts'
-import type { Decision, RequestRow, RequestState, Storage } from '../storage/storage.ts'
+import type { Decision, PeerRow, RequestRow, RequestState, Storage } from '../storage/storage.ts'
 import { askKey, requestDigest, storableManifest } from './digest.ts'
 import { Listeners } from './events.ts'
 import { freeName } from './names.ts'
@@ -43,6 +51,10 @@ export class Book {
     const { storage, clock } = this.#init
     const [peers, requests] = await Promise.all([storage.peers(), storage.requests()])
     for (const row of peers) {
+      if (row.isDamaged) {
+        this.#distrust(row)
+        continue
+      }
       this.peers.setStored(row)
       this.#lastStampMs = Math.max(this.#lastStampMs, row.decidedAtMs)
       if (row.state === 'denied') {
@@ -52,6 +64,14 @@ export class Book {
     }
     for (const row of [...requests].sort((a, b) => a.createdAtMs - b.createdAtMs)) await this.#takeOver(row)
     await this.#prune()
+  }
+
+  /** What was decided about the key is not known any more: until it is decided anew it is as if it had been denied now. */
+  #distrust(row: PeerRow): void {
+    const { clock, log } = this.#init
+    const { name, peer } = row
+    log.error({ peer, name }, 'what was decided about a plugin is damaged: it is not let in, and may ask again')
+    if (isPeerId(peer)) this.peers.setStored({ ...row, decidedAtMs: clock.nowMs() })
   }
 
   stop(): Promise<void> {
@@ -194,7 +214,10 @@ export class Book {
     const { storage, log } = this.#init
     try {
       const [peers, requests] = await Promise.all([storage.peers(), storage.requests()])
-      for (const row of peers) this.#reconcile(row.peer, () => this.peers.setStored(row))
+      for (const row of peers) {
+        if (row.isDamaged) this.#distrust(row)
+        else this.#reconcile(row.peer, () => this.peers.setStored(row))
+      }
       const stored = new Map(requests.map((row) => [row.code, row]))
       for (const { row } of this.requests.list()) {
         const state = stored.get(row.code)?.state ?? 'expired'

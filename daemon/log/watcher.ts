@@ -262,7 +262,7 @@ export class Watcher {
     this.#position = position
   }
 
-  /** Tells of blocks that were made or deleted up to `until`; of both, because who heard of one may lack the cursor. */
+  /** Tells of blocks that were made or deleted between the position and `until`. */
   async #passEvents(until: Seq): Promise<void> {
     const { index } = this.#components
     for (const event of index.events(this.#position, until)) {
@@ -277,9 +277,10 @@ export class Watcher {
       }
       if (row === undefined || this.#following.has(row.id) === (event.kind === 'created')) continue
       if (event.kind === 'created' && this.#watches.matches(row.address)) {
+        // Also what is deleted by now: who was told of it after its last cursor is told of that too.
         this.#following.add(row.id)
-        if (row.horizonSeq > 0) await this.#send(row.id)
-        else await this.#introduce(row)
+        if (row.deletedSeq === 0) await this.#introduce(row)
+        if (row.deletedSeq === 0 && row.horizonSeq > 0) await this.#send(row.id)
       } else if (event.kind === 'deleted' && this.#following.delete(row.id)) {
         // The next generation says so by itself, and who has heard of that one would take it to be meant.
         if (index.at(row.address) !== undefined) continue

@@ -4,6 +4,7 @@
  * writes the whole plan or none of it. Inside one plan, later entries see what earlier ones did.
  */
 
+import { MooringError } from '../../protocol/errors.ts'
 import type { ActorId, BlockAddress, ChangeHash, PeerId } from '../../protocol/ids.ts'
 import { formatAddress } from '../../protocol/ids.ts'
 import type {
@@ -31,8 +32,9 @@ export interface AppendTables {
   readonly lastBlock: BlockId
   /** Undefined for a peer that is unknown or not approved. */
   approvedVersion(peer: PeerId): number | undefined
+  /** @throws `block-damaged` when nothing may be believed of its row */
   block(id: BlockId): BlockRow | undefined
-  /** The newest generation at an address. */
+  /** The newest generation at an address. @throws `block-damaged` */
   newestAt(address: BlockAddress): BlockRow | undefined
   isQuarantined(block: BlockId, hash: ChangeHash): boolean
 }
@@ -104,6 +106,16 @@ export class AppendPlan<Change extends ChangeEntry = ChangeEntry> {
   }
 
   #entry(entry: PlannedEntry<Change>): AppendOutcome {
+    try {
+      return this.#decide(entry)
+    } catch (error) {
+      if (!(error instanceof MooringError) || error.code !== 'block-damaged') throw error
+      // Looked up before anything was planned: of the other entries nothing is touched.
+      return this.#refuse(entry, 'block-damaged')
+    }
+  }
+
+  #decide(entry: PlannedEntry<Change>): AppendOutcome {
     const allowed = this.#allowed(entry.origin.peer, entry.grantVersion)
     if (entry.kind === 'create') return allowed ? this.#create(entry) : refused('grant-changed')
     if (entry.kind === 'delete') return allowed ? this.#delete(entry) : refused('grant-changed')
@@ -113,9 +125,14 @@ export class AppendPlan<Change extends ChangeEntry = ChangeEntry> {
     const { author } = entry
     const isAuthorAllowed = author === undefined || this.#allowed(author.peer, author.grantVersion)
     const code = allowed && isAuthorAllowed ? this.#refuseChange(entry) : 'grant-changed'
-    if (code === undefined) return this.#change(entry)
-    this.#refusedActors.add(`${entry.block} ${entry.actor}`)
-    this.#refusedHashes.add(entry.hash)
+    return code === undefined ? this.#change(entry) : this.#refuse(entry, code)
+  }
+
+  #refuse(entry: PlannedEntry<Change>, code: Refusal): AppendOutcome {
+    if (entry.kind === 'change') {
+      this.#refusedActors.add(`${entry.block} ${entry.actor}`)
+      this.#refusedHashes.add(entry.hash)
+    }
     return refused(code)
   }
 
@@ -159,7 +176,8 @@ export class AppendPlan<Change extends ChangeEntry = ChangeEntry> {
     }
     this.#remember(block)
     for (const row of initial.objects) this.objects.push({ block: block.id, row })
-    const data = { schema: entry.schema, meta: block.meta }
+    const { scope, label, generation, schema, meta } = block
+    const data = { scope, label, generation, schema, meta, owner, atMs: entry.atMs }
     this.events.push({ seq, block: block.id, kind: 'create', origin: entry.origin, data })
     return { kind: 'stored', seq, block: toRow(block) }
   }

@@ -123,7 +123,7 @@ export interface VerifiedRow {
 /**
  * What became of one entry. `existing`: the address already held a live block of this schema; nothing was written.
  * `refused`: `grant-changed` (the peer's grant version moved on or the peer is no longer approved), `address-taken`
- * (another schema), `block-deleted` (the block is unknown or deleted). A refused change also refuses the later changes
+ * (another schema), `block-deleted` (the block is unknown or deleted), `block-damaged` (its row is). A refused change also refuses the later changes
  * of that actor and block in the same call, and whatever depends on it there (`missing-deps`): a log never has a hole.
  * A change that is refused for a reason of its own says that reason. `block` is there for what makes or ends one.
  */
@@ -132,5 +132,11 @@ export type AppendOutcome =
   | { readonly kind: 'existing'; readonly block: BlockRow }
   | {
       readonly kind: 'refused'
-      readonly code: 'grant-changed' | 'address-taken' | 'block-deleted' | 'missing-deps' | 'wrong-state'
+      readonly code:
+        | 'grant-changed'
+        | 'address-taken'
+        | 'block-deleted'
+        | 'block-damaged'
+        | 'missing-deps'
+        | 'wrong-state'
     }

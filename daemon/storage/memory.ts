@@ -8,10 +8,9 @@ import type { ActorId, BlockAddress, ChangeHash, PeerId } from '../../protocol/i
 import type { AppendTables, PlannedBlock } from './append-plan.ts'
 import { AppendPlan, toRow } from './append-plan.ts'
 import type { BackendInit } from './backend.ts'
-import type { DecisionTables } from './decision.ts'
-import { checkDecision } from './decision.ts'
 import { MemoryFindings } from './memory-findings.ts'
 import { cardOf, checkFold, type FoldTables, firstOfActors, foldableRows, measure } from './memory-fold.ts'
+import { MemoryPeers } from './memory-peers.ts'
 import { copyBytes, copyClock, copySnapshot, firstAfter } from './memory-rows.ts'
 import type {
   AppendOutcome,
@@ -39,7 +38,7 @@ import type {
   SuspensionRow,
   VerifiedRow,
 } from './storage.ts'
-import { closedError, duplicateRow } from './storage-errors.ts'
+import { closedError } from './storage-errors.ts'
 
 interface StoredBlock {
   row: BlockRow
@@ -61,15 +60,18 @@ class MemoryStorage implements Storage {
   readonly #newest = new Map<BlockAddress, BlockId>()
   #log: ChangeRow[] = []
   readonly #epochs: { readonly id: string; readonly startSeq: Seq }[] = []
-  readonly #peers = new Map<PeerId, PeerRow>()
-  readonly #requests = new Map<string, RequestRow>()
-  readonly #invites = new Map<string, InviteRow>()
+  readonly #peers = new MemoryPeers()
   readonly #found = new MemoryFindings()
   #seq: Seq = 0
   #isOpen = true
 
   constructor(self: PeerId | undefined) {
     this.#self = self
+  }
+
+  /** Nothing rots in memory. */
+  onDamage(): () => void {
+    return () => {}
   }
 
   async openEpoch(): Promise<Epoch> {
@@ -213,53 +215,37 @@ class MemoryStorage implements Storage {
 
   async peers(): Promise<readonly PeerRow[]> {
     this.#check()
-    return structuredClone([...this.#peers.values()])
+    return this.#peers.peers()
   }
 
   async requests(): Promise<readonly RequestRow[]> {
     this.#check()
-    return structuredClone([...this.#requests.values()])
+    return this.#peers.requests()
   }
 
   async putRequest(request: RequestRow): Promise<void> {
     this.#check()
-    if (this.#requests.has(request.code)) throw duplicateRow('the request code')
-    for (const [code, open] of this.#requests) {
-      if (open.peer === request.peer && open.state === 'pending') {
-        this.#requests.set(code, { ...open, state: 'superseded' })
-      }
-    }
-    this.#requests.set(request.code, structuredClone({ ...request, state: 'pending' as const }))
+    this.#peers.putRequest(request)
   }
 
   async putInvite(invite: InviteRow): Promise<void> {
     this.#check()
-    if (this.#invites.has(invite.hash)) throw duplicateRow('the invite')
-    this.#invites.set(invite.hash, structuredClone(invite))
+    this.#peers.putInvite(invite)
   }
 
   async invite(hash: string): Promise<InviteRow | undefined> {
     this.#check()
-    return structuredClone(this.#invites.get(hash))
+    return this.#peers.invite(hash)
   }
 
   async decide(decision: Decision): Promise<void> {
     this.#check()
-    checkDecision(decision, this.#decisionTables())
-    const { request, invite, peer } = structuredClone(decision)
-    const open = request && this.#requests.get(request.code)
-    if (request && open) this.#requests.set(request.code, { ...open, state: request.to })
-    const offered = invite && this.#invites.get(invite.hash)
-    if (invite && offered) this.#invites.set(invite.hash, { ...offered, claimedBy: invite.claimedBy })
-    if (peer) this.#peers.set(peer.row.peer, peer.row)
+    this.#peers.decide(decision)
   }
 
   async prune(beforeMs: number): Promise<void> {
     this.#check()
-    for (const [code, { state, expiresAtMs }] of this.#requests) {
-      if (state !== 'pending' && expiresAtMs < beforeMs) this.#requests.delete(code)
-    }
-    for (const [hash, { expiresAtMs }] of this.#invites) if (expiresAtMs < beforeMs) this.#invites.delete(hash)
+    this.#peers.prune(beforeMs)
   }
 
   async close(): Promise<void> {
@@ -291,10 +277,7 @@ class MemoryStorage implements Storage {
       lastSeq: this.#seq,
       // Blocks are only ever marked as deleted, so their count is their last id.
       lastBlock: this.#blocks.size,
-      approvedVersion: (peer) => {
-        const row = this.#peers.get(peer)
-        return row?.state === 'approved' ? row.grantVersion : undefined
-      },
+      approvedVersion: (peer) => this.#peers.approvedVersion(peer),
       block: (id) => this.#blocks.get(id)?.row,
       newestAt: (address) => this.#blocks.get(this.#newest.get(address) ?? 0)?.row,
       isQuarantined: (block, hash) => this.#found.isQuarantined(block, hash),
@@ -303,14 +286,5 @@ class MemoryStorage implements Storage {
 
   #foldTables(): FoldTables {
     return { log: this.#log, found: this.#found }
-  }
-
-  #decisionTables(): DecisionTables {
-    return {
-      request: (code) => this.#requests.get(code),
-      invite: (hash) => this.#invites.get(hash),
-      grantVersion: (peer) => this.#peers.get(peer)?.grantVersion ?? 0,
-      approvedByName: (name) => this.#peers.values().find((row) => row.state === 'approved' && row.name === name)?.peer,
-    }
   }
 }

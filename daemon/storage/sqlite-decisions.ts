@@ -5,6 +5,7 @@
 import type Database from 'better-sqlite3'
 import type { DecisionTables } from './decision.ts'
 import { checkDecision } from './decision.ts'
+import { grantsText, isSound, sealed } from './sqlite-row-sum.ts'
 import type { InviteColumns, RequestColumns } from './sqlite-rows.ts'
 import { inviteRow, json, requestRow } from './sqlite-rows.ts'
 import type { Transact } from './sqlite-transaction.ts'
@@ -22,12 +23,12 @@ export class PeerWriter {
     this.#sql = sql
     this.#tables = {
       request: (code) => {
-        const row = sql.request.get(code)
-        return row === undefined ? undefined : requestRow(row as RequestColumns)
+        const row = sql.request.get(code) as RequestColumns | undefined
+        return row !== undefined && isSound('request', row) ? requestRow(row) : undefined
       },
       invite: (hash) => {
-        const row = sql.invite.get(hash)
-        return row === undefined ? undefined : inviteRow(row as InviteColumns)
+        const row = sql.invite.get(hash) as InviteColumns | undefined
+        return row !== undefined && isSound('invite', row) ? inviteRow(row) : undefined
       },
       grantVersion: (peer) => Number(sql.grantVersion.get(peer) ?? 0),
       approvedByName: (name) => sql.approvedByName.get(name) as PeerRow['peer'] | undefined,
@@ -37,26 +38,38 @@ export class PeerWriter {
   putRequest(request: RequestRow): void {
     this.#transact(() => {
       if (this.#sql.request.get(request.code) !== undefined) throw duplicateRow('the request code')
-      this.#sql.supersede.run(request.peer)
+      const open = this.#sql.pending.all(request.peer) as RequestColumns[]
+      for (const row of open) {
+        if (isSound('request', row)) this.#putRequest({ ...row, state: 'superseded' })
+        else this.#sql.dropRequest.run(row.n)
+      }
       const { code, digest, peer, manifest, wants, nonce, from, createdAtMs, expiresAtMs } = request
-      this.#sql.insertRequest.run(
+      this.#putRequest({
+        n: 1 + Number(this.#sql.lastRequest.get()),
         code,
         digest,
         peer,
-        json(manifest),
-        json(wants),
+        manifest: json(manifest),
+        wants: json(wants),
         nonce,
-        from,
-        createdAtMs,
-        expiresAtMs,
-      )
+        from_address: from,
+        state: 'pending',
+        created_at_ms: createdAtMs,
+        expires_at_ms: expiresAtMs,
+      })
     })
   }
 
   putInvite({ hash, grants, name, expiresAtMs, claimedBy }: InviteRow): void {
     this.#transact(() => {
       if (this.#sql.invite.get(hash) !== undefined) throw duplicateRow('the invite')
-      this.#sql.insertInvite.run(hash, json(grants), name ?? null, expiresAtMs, claimedBy ?? null)
+      this.#putInvite({
+        hash,
+        grants: json(grants),
+        name: name ?? null,
+        expires_at_ms: expiresAtMs,
+        claimed_by: claimedBy ?? null,
+      })
     })
   }
 
@@ -65,8 +78,11 @@ export class PeerWriter {
     this.#transact(() => {
       checkDecision(decision, this.#tables)
       const { request, invite, peer } = decision
-      if (request !== undefined) this.#sql.setRequestState.run(request.to, request.code)
-      if (invite !== undefined) this.#sql.claimInvite.run(invite.claimedBy, invite.hash)
+      // Both were found sound a moment ago.
+      const asked = request && (this.#sql.request.get(request.code) as RequestColumns)
+      if (request && asked) this.#putRequest({ ...asked, state: request.to })
+      const offered = invite && (this.#sql.invite.get(invite.hash) as InviteColumns)
+      if (invite && offered) this.#putInvite({ ...offered, claimed_by: invite.claimedBy })
       if (peer !== undefined) this.#putPeer(peer.row)
     })
   }
@@ -78,8 +94,22 @@ export class PeerWriter {
     })
   }
 
+  #putRequest(row: Omit<RequestColumns, 'sum'>): void {
+    this.#sql.putRequest.run(sealed('request', row))
+  }
+
+  #putInvite(row: Omit<InviteColumns, 'sum'>): void {
+    this.#sql.putInvite.run(sealed('invite', row))
+  }
+
   #putPeer({ peer, name, state, grantVersion, grants, asked, manifest, decidedAtMs }: PeerRow): void {
-    this.#sql.putPeer.run(peer, name, state, grantVersion, json(asked), json(manifest), decidedAtMs)
+    const row = { peer, name, state, grant_version: grantVersion, asked: json(asked), manifest: json(manifest) }
+    const { grants: _grants, ...columns } = sealed('peer', {
+      ...row,
+      decided_at_ms: decidedAtMs,
+      grants: grantsText(grants),
+    })
+    this.#sql.putPeer.run(columns)
     this.#sql.clearGrants.run(peer)
     for (const [n, text] of grants.entries()) this.#sql.insertGrant.run(peer, n, text)
   }
@@ -88,26 +118,32 @@ export class PeerWriter {
 function prepare(db: Database.Database) {
   return {
     request: db.prepare('SELECT * FROM request WHERE code = ?'),
-    supersede: db.prepare("UPDATE request SET state = 'superseded' WHERE peer = ? AND state = 'pending'"),
-    insertRequest: db.prepare(
-      `INSERT INTO request (code, digest, peer, manifest, wants, nonce, from_address, state, created_at_ms, expires_at_ms)
-       VALUES (?, ?, ?, ?, ?, ?, ?, 'pending', ?, ?)`,
+    pending: db.prepare("SELECT * FROM request WHERE peer = ? AND state = 'pending'"),
+    dropRequest: db.prepare('DELETE FROM request WHERE n = ?'),
+    lastRequest: db.prepare('SELECT coalesce(max(n), 0) FROM request').pluck(),
+    putRequest: db.prepare(
+      `INSERT INTO request (n, code, digest, peer, manifest, wants, nonce, from_address, state, created_at_ms,
+         expires_at_ms, sum)
+       VALUES (@n, @code, @digest, @peer, @manifest, @wants, @nonce, @from_address, @state, @created_at_ms,
+         @expires_at_ms, @sum)
+       ON CONFLICT (n) DO UPDATE SET state = excluded.state, sum = excluded.sum`,
     ),
-    setRequestState: db.prepare('UPDATE request SET state = ? WHERE code = ?'),
     pruneRequests: db.prepare("DELETE FROM request WHERE state <> 'pending' AND expires_at_ms < ?"),
     invite: db.prepare('SELECT * FROM invite WHERE hash = ?'),
-    insertInvite: db.prepare(
-      'INSERT INTO invite (hash, grants, name, expires_at_ms, claimed_by) VALUES (?, ?, ?, ?, ?)',
+    putInvite: db.prepare(
+      `INSERT INTO invite (hash, grants, name, expires_at_ms, claimed_by, sum)
+       VALUES (@hash, @grants, @name, @expires_at_ms, @claimed_by, @sum)
+       ON CONFLICT (hash) DO UPDATE SET claimed_by = excluded.claimed_by, sum = excluded.sum`,
     ),
-    claimInvite: db.prepare('UPDATE invite SET claimed_by = ? WHERE hash = ?'),
     pruneInvites: db.prepare('DELETE FROM invite WHERE expires_at_ms < ?'),
     grantVersion: db.prepare('SELECT grant_version FROM peer WHERE peer = ?').pluck(),
     approvedByName: db.prepare("SELECT peer FROM peer WHERE name = ? AND state = 'approved'").pluck(),
     putPeer: db.prepare(
-      `INSERT INTO peer (peer, name, state, grant_version, asked, manifest, decided_at_ms) VALUES (?, ?, ?, ?, ?, ?, ?)
+      `INSERT INTO peer (peer, name, state, grant_version, asked, manifest, decided_at_ms, sum)
+       VALUES (@peer, @name, @state, @grant_version, @asked, @manifest, @decided_at_ms, @sum)
        ON CONFLICT (peer) DO UPDATE SET name = excluded.name, state = excluded.state,
          grant_version = excluded.grant_version, asked = excluded.asked, manifest = excluded.manifest,
-         decided_at_ms = excluded.decided_at_ms`,
+         decided_at_ms = excluded.decided_at_ms, sum = excluded.sum`,
     ),
     clearGrants: db.prepare('DELETE FROM grant_ WHERE peer = ?'),
     insertGrant: db.prepare('INSERT INTO grant_ (peer, n, text) VALUES (?, ?, ?)'),

@@ -9,6 +9,7 @@ import { MooringError } from '../../protocol/errors.ts'
 import type { StorageLog } from './backend.ts'
 import { isFull } from './sqlite-errors.ts'
 import { applicationId } from './sqlite-open.ts'
+import { defineRowSum } from './sqlite-row-sum.ts'
 
 export interface Migration {
   readonly version: number
@@ -35,6 +36,7 @@ export function readMigrations(folder: string): Migration[] {
 /** @throws `storage-full`, `storage-failed`; the database is then as the last finished migration left it */
 export function migrate(db: Database.Database, dir: string, migrations: readonly Migration[], log: StorageLog): void {
   const from = Number(db.pragma('user_version', { simple: true }))
+  defineRowSum(db)
   for (const migration of migrations) {
     if (migration.version <= from) continue
     // A database that was made just now holds nothing worth a copy.

@@ -15,13 +15,12 @@ export const openReaderThread = ({ dir }: ReaderRole, post: (reply: ThreadReply)
   readerOps(openReader(join(dir, databaseName)), post)
 
 export function readerOps(db: Database.Database, post: (reply: ThreadReply) => void) {
-  const reader = new Reader(db, (damaged) =>
-    post({ kind: 'log', level: 'error', fields: { ...damaged }, message: 'a damaged row was found and not served' }),
-  )
+  const reader = new Reader(db, (row) => post({ kind: 'damaged', row }))
+  const { facts } = reader
   return {
-    lastSeq: () => reader.lastSeq(),
-    epochs: () => reader.epochs(),
-    blocks: () => reader.blocks(),
+    lastSeq: () => facts.lastSeq(),
+    epochs: () => facts.epochs(),
+    blocks: () => facts.blocks(),
     clock: (block: BlockId, actors?: readonly ActorId[]) => reader.clock(block, actors),
     blockState: (block: BlockId) => reader.blockState(block),
     readLog: (query: LogQuery) => reader.readLog(query),
@@ -29,12 +28,12 @@ export function readerOps(db: Database.Database, post: (reply: ThreadReply) => v
     snapshots: () => reader.snapshots(),
     foldable: (block: BlockId, until: Seq) => reader.foldable(block, until),
     firstAfter: (block: BlockId, after: Seq) => reader.firstAfter(block, after),
-    quarantined: () => reader.quarantined(),
-    suspensions: () => reader.suspensions(),
-    verified: () => reader.verified(),
-    peers: () => reader.peers(),
-    requests: () => reader.requests(),
-    invite: (hash: string) => reader.invite(hash),
+    quarantined: () => facts.quarantined(),
+    suspensions: () => facts.suspensions(),
+    verified: () => facts.verified(),
+    peers: () => facts.peers(),
+    requests: () => facts.requests(),
+    invite: (hash: string) => facts.invite(hash),
     close: () => {
       db.close()
     },

@@ -1,51 +1,28 @@
 /**
- * Reads, on a connection that cannot write. Keeps: a call sees one state of the database, and a row whose checksum
- * does not fit is reported and never handed out.
+ * Reads of the log, on a connection that cannot write. Keeps: a call sees one state of the database, and a row whose
+ * checksum does not fit is reported and never handed out.
  */
 import type Database from 'better-sqlite3'
 import { MooringError } from '../../protocol/errors.ts'
-import type { ActorId, PeerId, ReplicaId } from '../../protocol/ids.ts'
+import type { ActorId } from '../../protocol/ids.ts'
+import { FactReader, type ReportDamage } from './sqlite-facts.ts'
 import type { PackedRows, StoredChange } from './sqlite-pack.ts'
 import { packRows, unpackHashes } from './sqlite-pack.ts'
-import type {
-  BlockColumns,
-  ClockColumns,
-  InviteColumns,
-  PeerColumns,
-  QuarantineColumns,
-  RequestColumns,
-} from './sqlite-rows.ts'
-import { blockRow, clockRow, inviteRow, peerRow, quarantineRow, requestRow } from './sqlite-rows.ts'
-import type { SummedSnapshot } from './sqlite-sum.ts'
-import { changeSum, snapshotSum } from './sqlite-sum.ts'
+import type { BlockColumns, ClockColumns, ObjectColumns } from './sqlite-rows.ts'
+import { blockRow, clockRow } from './sqlite-rows.ts'
+import { isSoundChange, isSoundSnapshot, type SummedSnapshot } from './sqlite-sum.ts'
 import type {
   BlockId,
-  BlockRow,
   BlockState,
   ChangeRow,
   ClockRow,
-  Epoch,
   FoldableRows,
-  InviteRow,
   LogQuery,
-  ObjectRow,
   Origin,
-  PeerRow,
-  QuarantineRow,
-  RequestRow,
   Seq,
   Snapshot,
   SnapshotCard,
-  SuspensionRow,
-  VerifiedRow,
 } from './storage.ts'
-
-/** A row that was found damaged, for the log. */
-export interface DamagedRow {
-  readonly table: 'change' | 'snapshot'
-  readonly block: BlockId
-  readonly seq: Seq
-}
 
 /** A page of the log on its way to the main thread. */
 export interface PackedPage extends PackedRows {
@@ -59,59 +36,71 @@ export interface PackedState extends Omit<BlockState, 'known'> {
 }
 
 export class Reader {
+  /** What is read beside the log. */
+  readonly facts: FactReader
   readonly #db: Database.Database
   readonly #sql: ReturnType<typeof prepare>
-  readonly #report: (damaged: DamagedRow) => void
-  readonly #origins = new Map<number, Origin>()
+  readonly #report: ReportDamage
 
-  constructor(db: Database.Database, report: (damaged: DamagedRow) => void) {
+  constructor(db: Database.Database, report: ReportDamage) {
     this.#db = db
     this.#sql = prepare(db)
     this.#report = report
-  }
-
-  lastSeq(): Seq {
-    return Number(this.#sql.lastSeq.get())
-  }
-
-  epochs(): Epoch[] {
-    const rows = this.#sql.epochs.all() as { id: string; startSeq: Seq; endSeq: Seq | null }[]
-    return rows.map(({ id, startSeq, endSeq }) => ({ id, startSeq, endSeq: endSeq ?? undefined }))
-  }
-
-  blocks(): BlockRow[] {
-    return (this.#sql.blocks.all() as BlockColumns[]).map(blockRow)
+    this.facts = new FactReader(db, report)
   }
 
   clock(block: BlockId, actors?: readonly ActorId[]): readonly ClockRow[] {
-    if (actors === undefined) return (this.#sql.clock.all(block) as ClockColumns[]).map(clockRow)
-    return this.#db.transaction(() =>
-      actors.flatMap((actor) => {
-        const row = this.#sql.clockOf.get(block, Buffer.from(actor, 'hex')) as ClockColumns | undefined
-        return row === undefined ? [] : [clockRow(row)]
-      }),
-    )()
+    return this.#db.transaction(() => {
+      const rows =
+        actors === undefined
+          ? this.#sql.clock.all(block)
+          : actors.flatMap((actor) => this.#sql.clockOf.get(block, Buffer.from(actor, 'hex')) ?? [])
+      return (rows as ClockColumns[]).filter((row) => this.#isSoundClock(row)).map(clockRow)
+    })()
   }
 
+  /** Of a block of which any row is damaged nothing is said: whoever builds on it would build on a hole. */
   blockState(block: BlockId): PackedState {
     return this.#db.transaction(() => {
-      const row = this.#sql.block.get(block)
+      const row = this.#sql.block.get(block) as BlockColumns | undefined
       if (row === undefined) throw new MooringError('block-not-found')
-      const known = this.#sql.known.all(block) as [Uint8Array, number][]
-      const hashes = new Uint8Array(known.length * 32)
-      const maxOps = new Float64Array(known.length)
-      for (const [index, [hash, maxOp]] of known.entries()) {
-        hashes.set(hash, index * 32)
-        maxOps[index] = maxOp
+      const clock = this.#sql.clock.all(block) as ClockColumns[]
+      const objects = this.#sql.objects.all(block) as ObjectColumns[]
+      const sound = [
+        this.facts.isSound('block', row, block, block),
+        ...clock.map((each) => this.#isSoundClock(each)),
+        ...objects.map((each) => this.facts.isSound('object', each, `${block} ${each.id}`, block)),
+      ]
+      const known = this.#known(block)
+      if (known === undefined || sound.includes(false)) {
+        throw new MooringError('block-damaged', { detail: `block ${block}` })
       }
       return {
-        row: blockRow(row as BlockColumns),
-        clock: (this.#sql.clock.all(block) as ClockColumns[]).map(clockRow),
-        objects: this.#sql.objects.all(block) as ObjectRow[],
-        hashes,
-        maxOps,
+        row: blockRow(row),
+        clock: clock.map(clockRow),
+        objects: objects.map(({ id, type, depth }) => ({ id, type, depth })),
+        ...known,
       }
     })()
+  }
+
+  /** Undefined when a row is damaged: its hash may be that of another change, or of none. */
+  #known(block: BlockId): Pick<PackedState, 'hashes' | 'maxOps'> | undefined {
+    const count = Number(this.#sql.count.get(block))
+    const hashes = new Uint8Array(count * 32)
+    const maxOps = new Float64Array(count)
+    let isWhole = true
+    let index = 0
+    for (const row of this.#sql.blockLog.iterate(0, endless, block) as IterableIterator<StoredChange>) {
+      if (!isSoundChange(row)) {
+        this.#damaged({ table: 'change', key: String(row.seq), block })
+        isWhole = false
+        continue
+      }
+      hashes.set(row.hash, index * 32)
+      maxOps[index++] = row.max_op
+    }
+    return isWhole ? { hashes, maxOps } : undefined
   }
 
   readLog({ after, until, block, maxBytes }: LogQuery): PackedPage {
@@ -125,9 +114,9 @@ export class Reader {
     for (const row of sql.iterate(...values) as IterableIterator<StoredChange>) {
       const last = rows.at(-1)
       if (last !== undefined && bytes >= maxBytes) return this.#page(rows, last.seq)
-      if (!changeSum(row).equals(row.sum)) {
+      if (!isSoundChange(row)) {
         if (last !== undefined) return this.#page(rows, last.seq)
-        throw this.#damaged({ table: 'change', block: row.block, seq: row.seq })
+        throw this.#damaged({ table: 'change', key: String(row.seq), block: row.block })
       }
       rows.push(row)
       bytes += row.bytes.length
@@ -138,7 +127,7 @@ export class Reader {
   snapshot(block: BlockId): Snapshot | undefined {
     const row = this.#sql.snapshot.get(block) as (SummedSnapshot & { readonly sum: Uint8Array }) | undefined
     if (row === undefined) return undefined
-    if (!snapshotSum(row).equals(row.sum)) throw this.#damaged({ table: 'snapshot', block, seq: row.seq })
+    if (!isSoundSnapshot(row)) throw this.#damaged({ table: 'snapshot', key: String(block), block })
     const { seq, changes, heads, bytes } = row
     return { block, seq, changes, heads: unpackHashes(heads), bytes: new Uint8Array(bytes) }
   }
@@ -152,42 +141,20 @@ export class Reader {
     return this.#sql.foldable.get(block, until) as FoldableRows
   }
 
+  /** The rows that are named are looked at; that one which is damaged hides is not said to be there does no harm. */
   firstAfter(block: BlockId, after: Seq): Pick<ChangeRow, 'actor' | 'actorSeq'>[] {
-    const rows = this.#sql.firstAfter.all(block, after) as { actor: Buffer; actorSeq: number }[]
-    return rows.map(({ actor, actorSeq }) => ({ actor: actor.toString('hex') as ChangeRow['actor'], actorSeq }))
+    const rows = this.#sql.firstAfter.all(block, after) as (StoredChange & { first: number })[]
+    return rows.flatMap((row) => {
+      if (isSoundChange(row)) {
+        return [{ actor: Buffer.from(row.actor).toString('hex') as ChangeRow['actor'], actorSeq: row.actor_seq }]
+      }
+      this.#damaged({ table: 'change', key: String(row.seq), block })
+      return []
+    })
   }
 
-  quarantined(): QuarantineRow[] {
-    return (this.#sql.quarantined.all() as QuarantineColumns[]).map(quarantineRow)
-  }
-
-  suspensions(): SuspensionRow[] {
-    return this.#sql.suspensions.all() as SuspensionRow[]
-  }
-
-  verified(): VerifiedRow[] {
-    return this.#sql.verified.all() as VerifiedRow[]
-  }
-
-  peers(): PeerRow[] {
-    return this.#db.transaction(() => {
-      const grants = Map.groupBy(this.#sql.grants.all() as { peer: string; text: string }[], ({ peer }) => peer)
-      return (this.#sql.peers.all() as PeerColumns[]).map((row) =>
-        peerRow(
-          row,
-          (grants.get(row.peer) ?? []).map(({ text }) => text),
-        ),
-      )
-    })()
-  }
-
-  requests(): RequestRow[] {
-    return (this.#sql.requests.all() as RequestColumns[]).map(requestRow)
-  }
-
-  invite(hash: string): InviteRow | undefined {
-    const row = this.#sql.invite.get(hash)
-    return row === undefined ? undefined : inviteRow(row as InviteColumns)
+  #isSoundClock(row: ClockColumns): boolean {
+    return this.facts.isSound('clock', row, `${row.block} ${row.actor.toString('hex')}`, row.block)
   }
 
   #page(rows: readonly StoredChange[], next: Seq): PackedPage {
@@ -195,20 +162,20 @@ export class Reader {
   }
 
   #origin(id: number): Origin {
-    const cached = this.#origins.get(id)
-    if (cached !== undefined) return cached
-    const row = this.#sql.origin.get(id) as { peer: PeerId; replica: ReplicaId } | undefined
-    if (row === undefined) throw new MooringError('database-corrupt', { detail: `origin ${id} is missing` })
-    this.#origins.set(id, row)
-    return row
+    const origin = this.facts.origin(id)
+    if (origin === undefined) throw new MooringError('database-corrupt', { detail: `origin ${id} is missing` })
+    return origin
   }
 
-  #damaged(damaged: DamagedRow): MooringError {
+  #damaged(damaged: Parameters<ReportDamage>[0]): MooringError {
     this.#report(damaged)
-    const { table, block, seq } = damaged
-    return new MooringError('database-corrupt', { detail: `damaged ${table} row: block ${block}, seq ${seq}` })
+    const { table, block, key } = damaged
+    return new MooringError('database-corrupt', { detail: `damaged ${table} row ${key} of block ${block}` })
   }
 }
+
+/** Greater than every position. */
+const endless = Number.MAX_SAFE_INTEGER
 
 function prepare(db: Database.Database) {
   const log = (filter: string) =>
@@ -217,19 +184,17 @@ function prepare(db: Database.Database) {
        WHERE seq > ? AND seq <= ? ${filter} ORDER BY seq`,
     )
   return {
-    lastSeq: db.prepare('SELECT coalesce(max(visible_seq), 0) FROM block').pluck(),
-    epochs: db.prepare(
-      'SELECT id, start_seq AS startSeq, lead(start_seq) OVER (ORDER BY n) AS endSeq FROM epoch ORDER BY n',
-    ),
-    blocks: db.prepare('SELECT * FROM block ORDER BY id'),
     block: db.prepare('SELECT * FROM block WHERE id = ?'),
-    clock: db.prepare('SELECT actor, seq, hash, max_op, signature FROM clock WHERE block = ? ORDER BY actor'),
-    clockOf: db.prepare('SELECT actor, seq, hash, max_op, signature FROM clock WHERE block = ? AND actor = ?'),
-    objects: db.prepare('SELECT id, type, depth FROM object WHERE block = ?'),
-    known: db.prepare('SELECT hash, max_op FROM change WHERE block = ? ORDER BY seq').raw(),
+    clock: db.prepare(
+      'SELECT block, actor, seq, hash, max_op, signature, sum FROM clock WHERE block = ? ORDER BY actor',
+    ),
+    clockOf: db.prepare(
+      'SELECT block, actor, seq, hash, max_op, signature, sum FROM clock WHERE block = ? AND actor = ?',
+    ),
+    objects: db.prepare('SELECT block, id, type, depth, sum FROM object WHERE block = ?'),
+    count: db.prepare('SELECT count(*) FROM change WHERE block = ?').pluck(),
     log: log(''),
     blockLog: log('AND block = ?'),
-    origin: db.prepare('SELECT peer, replica FROM replica WHERE id = ?'),
     snapshot: db.prepare('SELECT block, seq, changes, heads, sum, bytes FROM snapshot WHERE block = ?'),
     snapshots: db.prepare(
       `SELECT block, seq, changes, EXISTS (SELECT 1 FROM change WHERE block = snapshot.block AND seq <= snapshot.seq
@@ -241,15 +206,10 @@ function prepare(db: Database.Database) {
        WHERE block = ? AND seq <= ? AND seq > (SELECT horizon_seq FROM block WHERE id = change.block)
          AND seq NOT IN (SELECT seq FROM quarantine)`,
     ),
+    // The other columns are those of the row that has the least.
     firstAfter: db.prepare(
-      'SELECT actor, min(actor_seq) AS actorSeq FROM change WHERE block = ? AND seq > ? GROUP BY actor',
+      `SELECT min(actor_seq) AS first, seq, block, hash, max_op, actor, actor_seq, origin, sum, bytes FROM change
+       WHERE block = ? AND seq > ? GROUP BY actor`,
     ),
-    quarantined: db.prepare('SELECT * FROM quarantine ORDER BY seq'),
-    suspensions: db.prepare('SELECT peer, reason, at_ms AS atMs FROM suspension ORDER BY peer'),
-    verified: db.prepare('SELECT block, seq FROM verified'),
-    peers: db.prepare('SELECT * FROM peer ORDER BY peer'),
-    grants: db.prepare('SELECT peer, text FROM grant_ ORDER BY peer, n'),
-    requests: db.prepare('SELECT * FROM request ORDER BY n'),
-    invite: db.prepare('SELECT * FROM invite WHERE hash = ?'),
   }
 }

@@ -2,8 +2,8 @@
  * Rows of the database as rows of the port. JSON columns hold only what this program wrote.
  */
 
-import { unpackHashes } from './sqlite-pack.ts'
-import type { BlockRow, ClockRow, InviteRow, PeerRow, QuarantineRow, RequestRow } from './storage.ts'
+import { packHashes, unpackHashes } from './sqlite-pack.ts'
+import type { BlockRow, ClockRow, InviteRow, ObjectRow, PeerRow, QuarantineRow, RequestRow } from './storage.ts'
 
 export interface BlockColumns {
   readonly id: number
@@ -25,6 +25,7 @@ export interface BlockColumns {
   readonly changes: number
   readonly heads: Uint8Array
   readonly horizon_seq: number
+  readonly sum: number
 }
 
 export const blockRow = (row: BlockColumns): BlockRow => ({
@@ -49,12 +50,45 @@ export const blockRow = (row: BlockColumns): BlockRow => ({
   horizonSeq: row.horizon_seq,
 })
 
+/** The row as it is stored, without its checksum. */
+export const blockColumns = (row: BlockRow): Omit<BlockColumns, 'sum'> => ({
+  id: row.id,
+  address: row.address,
+  scope: row.scope,
+  label: row.label,
+  generation: row.generation,
+  schema: row.schema,
+  meta: json(row.meta),
+  owner: row.owner,
+  created_at_ms: row.createdAtMs,
+  created_seq: row.createdSeq,
+  meta_seq: row.metaSeq,
+  visible_seq: row.visibleSeq,
+  deleted_seq: row.deletedSeq,
+  max_op: row.maxOp,
+  ops: row.ops,
+  gaps: row.gaps,
+  changes: row.changes,
+  heads: packHashes(row.heads),
+  horizon_seq: row.horizonSeq,
+})
+
 export interface ClockColumns {
+  readonly block: number
   readonly actor: Buffer
   readonly seq: number
   readonly hash: Buffer
   readonly max_op: number
   readonly signature: Buffer
+  readonly sum: number
+}
+
+export interface ObjectColumns {
+  readonly block: number
+  readonly id: string
+  readonly type: ObjectRow['type']
+  readonly depth: number
+  readonly sum: number
 }
 
 export const clockRow = (row: ClockColumns): ClockRow => ({
@@ -73,6 +107,7 @@ export interface PeerColumns {
   readonly asked: string
   readonly manifest: string
   readonly decided_at_ms: number
+  readonly sum: number
 }
 
 export const peerRow = (row: PeerColumns, grants: readonly string[]): PeerRow => ({
@@ -86,7 +121,21 @@ export const peerRow = (row: PeerColumns, grants: readonly string[]): PeerRow =>
   decidedAtMs: row.decided_at_ms,
 })
 
+/** Of a row that nothing may be believed of: enough to name it, and to decide about the key anew. */
+export const damagedPeerRow = (row: PeerColumns): PeerRow => ({
+  peer: String(row.peer) as PeerRow['peer'],
+  name: String(row.name),
+  state: row.state === 'approved' ? 'denied' : 'revoked',
+  grantVersion: Number.isSafeInteger(row.grant_version) ? row.grant_version : 0,
+  grants: [],
+  asked: [],
+  manifest: undefined,
+  decidedAtMs: 0,
+  isDamaged: true,
+})
+
 export interface RequestColumns {
+  readonly n: number
   readonly code: string
   readonly digest: string
   readonly peer: string
@@ -97,6 +146,7 @@ export interface RequestColumns {
   readonly state: RequestRow['state']
   readonly created_at_ms: number
   readonly expires_at_ms: number
+  readonly sum: number
 }
 
 export const requestRow = (row: RequestColumns): RequestRow => ({
@@ -118,6 +168,7 @@ export interface InviteColumns {
   readonly name: string | null
   readonly expires_at_ms: number
   readonly claimed_by: string | null
+  readonly sum: number
 }
 
 export const inviteRow = (row: InviteColumns): InviteRow => ({
@@ -127,6 +178,13 @@ export const inviteRow = (row: InviteColumns): InviteRow => ({
   expiresAtMs: row.expires_at_ms,
   claimedBy: (row.claimed_by ?? undefined) as InviteRow['claimedBy'],
 })
+
+export interface SuspensionColumns {
+  readonly peer: string
+  readonly reason: string
+  readonly at_ms: number
+  readonly sum: number
+}
 
 export interface QuarantineColumns {
   readonly block: number
@@ -139,6 +197,7 @@ export interface QuarantineColumns {
   readonly cause: Buffer
   readonly reason: string
   readonly at_ms: number
+  readonly sum: number
 }
 
 export const quarantineRow = (row: QuarantineColumns): QuarantineRow => ({
@@ -152,6 +211,20 @@ export const quarantineRow = (row: QuarantineColumns): QuarantineRow => ({
   cause: row.cause.length === 0 ? undefined : (row.cause.toString('hex') as QuarantineRow['hash']),
   reason: row.reason,
   atMs: row.at_ms,
+})
+
+/** The row as it is stored, without its checksum. */
+export const quarantineColumns = (row: QuarantineRow): Omit<QuarantineColumns, 'sum'> => ({
+  block: row.block,
+  hash: Buffer.from(row.hash, 'hex'),
+  seq: row.seq,
+  event_seq: row.eventSeq,
+  actor: Buffer.from(row.actor, 'hex'),
+  actor_seq: row.actorSeq,
+  peer: row.peer,
+  cause: Buffer.from(row.cause ?? '', 'hex'),
+  reason: row.reason,
+  at_ms: row.atMs,
 })
 
 /** JSON text of a value; `undefined` has none of its own and becomes null. */

@@ -21,6 +21,20 @@ export function snapshotSum(row: SummedSnapshot): Buffer {
   return sum([row.block, row.seq, row.changes, row.heads.length, 0], [row.heads, row.bytes])
 }
 
+export const isSoundChange = (row: StoredChange): boolean => fits(row.sum, () => changeSum(row))
+
+export const isSoundSnapshot = (row: SummedSnapshot & { readonly sum: Uint8Array }): boolean =>
+  fits(row.sum, () => snapshotSum(row))
+
+/** A turned bit may also change the kind of a value, of which no sum can be made then. */
+function fits(stored: Uint8Array, make: () => Buffer): boolean {
+  try {
+    return make().equals(stored)
+  } catch {
+    return false
+  }
+}
+
 export interface SummedSnapshot {
   readonly block: number
   readonly seq: number

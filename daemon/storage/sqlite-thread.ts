@@ -8,6 +8,7 @@ import type { PeerId } from '../../protocol/ids.ts'
 import type { StorageLog } from './backend.ts'
 import type { ThreadError } from './sqlite-errors.ts'
 import { fromThreadError } from './sqlite-errors.ts'
+import type { DamagedRow } from './storage.ts'
 import { storageFailed } from './storage-errors.ts'
 
 /** What a thread is started as. */
@@ -39,6 +40,7 @@ export type ThreadReply =
   | { readonly kind: 'result'; readonly id: number; readonly value: unknown }
   /** The answer to a call; id 0: to no call in particular. */
   | { readonly kind: 'error'; readonly id: number; readonly error: ThreadError }
+  | { readonly kind: 'damaged'; readonly row: DamagedRow }
   | {
       readonly kind: 'log'
       readonly level: keyof StorageLog
@@ -60,19 +62,25 @@ const entry = new URL(`./sqlite-worker${import.meta.url.endsWith('.ts') ? '.ts' 
 /** What asks: a thread, or its double in a test. */
 export type ThreadCalls<Available extends Ops> = Pick<StorageThread<Available>, 'call' | 'close'>
 
+/** What a thread says without being asked. */
+export interface ThreadListener {
+  readonly log: StorageLog
+  /** Durability is in doubt, or the thread ended by itself. */
+  onFail(cause: unknown): void
+  onDamage(row: DamagedRow): void
+}
+
 export class StorageThread<Available extends Ops> {
   readonly #worker: Worker
-  readonly #log: StorageLog
-  readonly #onFail: (cause: unknown) => void
+  readonly #listener: ThreadListener
   readonly #pending = new Map<number, Pending>()
   readonly #exited: Promise<void>
   #lastId = 0
   #isClosing = false
   #isReady = false
 
-  private constructor(role: ThreadRole, log: StorageLog, onFail: (cause: unknown) => void) {
-    this.#log = log
-    this.#onFail = onFail
+  private constructor(role: ThreadRole, listener: ThreadListener) {
+    this.#listener = listener
     this.#worker = new Worker(entry, { workerData: role, name: `mooring ${role.kind}` })
     this.#exited = new Promise((resolve) => {
       this.#worker.once('exit', (code) => {
@@ -88,15 +96,13 @@ export class StorageThread<Available extends Ops> {
 
   /**
    * Starts the thread and waits until it has the database open.
-   * @param onFail called when the thread reports that durability is in doubt, or ends by itself
    * @throws `state-in-use`, `database-corrupt`, `database-newer`, `storage-full`, `storage-failed`
    */
   static async start<Available extends Ops>(
     role: ThreadRole,
-    log: StorageLog,
-    onFail: (cause: unknown) => void,
+    listener: ThreadListener,
   ): Promise<StorageThread<Available>> {
-    const thread = new StorageThread<Available>(role, log, onFail)
+    const thread = new StorageThread<Available>(role, listener)
     try {
       // 0 is the call that every thread answers first, without being asked.
       await new Promise<unknown>((resolve, reject) => thread.#pending.set(0, { resolve, reject }))
@@ -137,7 +143,11 @@ export class StorageThread<Available extends Ops> {
 
   #onReply(reply: ThreadReply): void {
     if (reply.kind === 'log') {
-      this.#log[reply.level](reply.fields, reply.message)
+      this.#listener.log[reply.level](reply.fields, reply.message)
+      return
+    }
+    if (reply.kind === 'damaged') {
+      this.#listener.onDamage(reply.row)
       return
     }
     const id = reply.kind === 'ready' ? 0 : reply.id
@@ -153,7 +163,7 @@ export class StorageThread<Available extends Ops> {
 
   #end(cause: unknown): void {
     this.#rejectAll(storageFailed(cause))
-    if (!this.#isClosing && this.#isReady) this.#onFail(cause)
+    if (!this.#isClosing && this.#isReady) this.#listener.onFail(cause)
   }
 
   #rejectAll(error: MooringError): void {

@@ -10,10 +10,13 @@ import type { AppendTables, PlannedBlock } from './append-plan.ts'
 import { AppendPlan, toRow } from './append-plan.ts'
 import type { PackedBatch, StoredChange, UnpackedChange } from './sqlite-pack.ts'
 import { packHashes, unpackBatch } from './sqlite-pack.ts'
+import { isSound, sealed } from './sqlite-row-sum.ts'
 import type { BlockColumns } from './sqlite-rows.ts'
-import { blockRow, json } from './sqlite-rows.ts'
+import { blockColumns, blockRow, json, quarantineColumns } from './sqlite-rows.ts'
 import { changeSum, snapshotSum } from './sqlite-sum.ts'
 import type { Transact } from './sqlite-transaction.ts'
+import type { WriteStatements } from './sqlite-write-statements.ts'
+import { prepareWrites } from './sqlite-write-statements.ts'
 import type {
   AppendOutcome,
   BlockId,
@@ -38,7 +41,7 @@ const maxCachedOrigins = 4_096
 export class LogWriter {
   readonly #transact: Transact
   readonly #self: PeerId | undefined
-  readonly #sql: ReturnType<typeof prepare>
+  readonly #sql: WriteStatements
   readonly #blocks = new Map<BlockId, BlockRow>()
   readonly #origins = new Map<string, number>()
   #lastSeq: Seq
@@ -47,7 +50,7 @@ export class LogWriter {
   constructor(db: Database.Database, transact: Transact, self: PeerId | undefined) {
     this.#transact = transact
     this.#self = self
-    this.#sql = prepare(db)
+    this.#sql = prepareWrites(db)
     this.#lastSeq = Number(this.#sql.lastSeq.get())
     this.#lastBlock = Number(this.#sql.lastBlock.get())
   }
@@ -72,9 +75,9 @@ export class LogWriter {
   /** The cached row of the block has other heads now: it is read again when it is needed. */
   putVerified({ block, seq, heads }: VerifiedRow & { readonly heads: readonly ChangeHash[] }): void {
     this.#transact(() => {
-      if (this.#block(block) === undefined) throw new MooringError('block-not-found')
-      this.#sql.putVerified.run(block, seq)
-      this.#sql.putHeads.run(packHashes(heads), block, seq)
+      const row = this.#mustBlock(block)
+      if (this.#verifiedSeq(block) < seq) this.#sql.putVerified.run(sealed('verified', { block, seq }))
+      if (row.visibleSeq <= seq) this.#putBlock({ ...row, heads })
     })
     this.#blocks.delete(block)
   }
@@ -85,7 +88,7 @@ export class LogWriter {
 
   putSnapshot({ block, seq, changes, heads, bytes }: Snapshot): void {
     this.#transact(() => {
-      if (this.#block(block) === undefined) throw new MooringError('block-not-found')
+      this.#mustBlock(block)
       const stored = this.#sql.snapshotSeq.get(block)
       if (stored !== undefined && Number(stored) > seq) return
       const packed = packHashes(heads)
@@ -97,17 +100,17 @@ export class LogWriter {
   /** As with {@link putVerified}, the cached row of the block is outdated. */
   fold({ block, until, maxRows }: FoldQuery): Omit<FoldableRows, 'lastSeq'> {
     const gone = this.#transact(() => {
-      if (this.#block(block) === undefined) throw new MooringError('block-not-found')
+      const stored = this.#mustBlock(block)
       for (const [reached, detail] of [
-        [this.#sql.snapshotSeq.get(block), 'the snapshot does not reach'],
-        [this.#sql.verifiedSeq.get(block), 'not verified'],
+        [Number(this.#sql.snapshotSeq.get(block) ?? 0), 'the snapshot does not reach'],
+        [this.#verifiedSeq(block), 'not verified'],
       ] as const) {
-        if (Number(reached ?? 0) < until) throw new MooringError('wrong-state', { detail })
+        if (reached < until) throw new MooringError('wrong-state', { detail })
       }
       const rows = this.#sql.foldable.all(block, until, maxRows) as { seq: Seq; bytes: number }[]
       for (const { seq } of rows) this.#sql.deleteChange.run(seq)
       const last = rows.at(-1)
-      if (last !== undefined) this.#sql.setHorizon.run(last.seq, block)
+      if (last !== undefined) this.#putBlock({ ...stored, horizonSeq: Math.max(stored.horizonSeq, last.seq) })
       return rows
     })
     this.#blocks.delete(block)
@@ -116,7 +119,10 @@ export class LogWriter {
 
   openEpoch(): Epoch {
     const epoch = { id: randomBytes(8).toString('hex'), startSeq: this.#lastSeq }
-    this.#transact(() => this.#sql.insertEpoch.run(epoch.id, epoch.startSeq))
+    this.#transact(() => {
+      const n = 1 + Number(this.#sql.lastEpoch.get())
+      this.#sql.insertEpoch.run(sealed('epoch', { n, id: epoch.id, start_seq: epoch.startSeq }))
+    })
     return { ...epoch, endSeq: undefined }
   }
 
@@ -124,9 +130,10 @@ export class LogWriter {
     const sql = this.#sql
     for (const block of plan.blocks.values()) this.#writeBlock(block)
     for (const { seq, block, kind, origin, data } of plan.events) {
-      sql.insertEvent.run(seq, block, kind, this.#origin(origin, newOrigins), json(data))
+      const row = { seq, block, kind, origin: this.#origin(origin, newOrigins), data: json(data) }
+      sql.insertEvent.run(sealed('event', row))
     }
-    for (const { block, row } of plan.objects) sql.insertObject.run(block, row.id, row.type, row.depth)
+    for (const { block, row } of plan.objects) sql.putObject.run(sealed('object', { block, ...row }))
     let last: Origin | undefined
     let originId = 0
     for (const { seq, entry } of plan.changes) {
@@ -152,11 +159,10 @@ export class LogWriter {
 
   #writeQuarantine(plan: AppendPlan<UnpackedChange>): void {
     const sql = this.#sql
-    for (const { block, hash, seq, eventSeq, actor, actorSeq, peer, cause, reason, atMs } of plan.quarantined) {
-      const names = [block, Buffer.from(hash, 'hex'), seq, eventSeq, Buffer.from(actor, 'hex'), actorSeq, peer]
-      sql.insertQuarantine.run(...names, Buffer.from(cause ?? '', 'hex'), reason, atMs)
+    for (const row of plan.quarantined) sql.insertQuarantine.run(sealed('quarantine', quarantineColumns(row)))
+    for (const { peer, reason, atMs } of plan.suspended) {
+      sql.suspend.run(sealed('suspension', { peer, reason, at_ms: atMs }))
     }
-    for (const { peer, reason, atMs } of plan.suspended) sql.suspend.run(peer, reason, atMs)
     for (const { block, hash, from, to } of plan.released) {
       const row = sql.change.get(from, block) as StoredChange | undefined
       if (row === undefined) throw new MooringError('database-corrupt', { detail: `row ${from} is missing` })
@@ -167,31 +173,15 @@ export class LogWriter {
   }
 
   #writeBlock(block: PlannedBlock): void {
-    const sql = this.#sql
-    const heads = packHashes(block.heads)
-    const { visibleSeq, deletedSeq, maxOp, ops, gaps, changes } = block
-    if (block.isNew) {
-      const { id, address, scope, label, generation, schema, owner, createdAtMs, createdSeq, metaSeq } = block
-      const names = [id, address, scope, label, generation, schema, json(block.meta), owner]
-      sql.insertBlock.run(
-        ...names,
-        createdAtMs,
-        createdSeq,
-        metaSeq,
-        visibleSeq,
-        deletedSeq,
-        maxOp,
-        ops,
-        gaps,
-        changes,
-        heads,
-      )
-    } else if (visibleSeq > this.#lastSeq) {
-      sql.updateBlock.run(visibleSeq, deletedSeq, maxOp, ops, gaps, changes, heads, block.id)
+    if (block.isNew || block.visibleSeq > this.#lastSeq) this.#putBlock(toRow(block))
+    for (const { actor, seq, hash, maxOp, signature } of block.clock.values()) {
+      const row = { block: block.id, actor: Buffer.from(actor, 'hex'), seq, hash: Buffer.from(hash, 'hex') }
+      this.#sql.putClock.run(sealed('clock', { ...row, max_op: maxOp, signature }))
     }
-    for (const { actor, seq, hash, maxOp: op, signature } of block.clock.values()) {
-      sql.putClock.run(block.id, Buffer.from(actor, 'hex'), seq, Buffer.from(hash, 'hex'), op, signature)
-    }
+  }
+
+  #putBlock(row: BlockRow): void {
+    this.#sql.putBlock.run(sealed('block', blockColumns(row)))
   }
 
   #tables(): AppendTables {
@@ -205,11 +195,27 @@ export class LogWriter {
     }
   }
 
+  /** @throws `block-damaged` */
   #block(id: BlockId): BlockRow | undefined {
     const cached = this.#blocks.get(id)
     if (cached !== undefined) return cached
-    const columns = this.#sql.block.get(id)
-    return columns === undefined ? undefined : blockRow(columns as BlockColumns)
+    const columns = this.#sql.block.get(id) as BlockColumns | undefined
+    if (columns === undefined) return undefined
+    if (!isSound('block', columns)) throw new MooringError('block-damaged', { detail: `block ${id}` })
+    return blockRow(columns)
+  }
+
+  /** @throws `block-not-found`, `block-damaged` */
+  #mustBlock(id: BlockId): BlockRow {
+    const row = this.#block(id)
+    if (row === undefined) throw new MooringError('block-not-found')
+    return row
+  }
+
+  /** 0 for a block whose row says nothing that could be believed: verified anew, it gets another. */
+  #verifiedSeq(block: BlockId): Seq {
+    const row = this.#sql.verified.get(block) as VerifiedColumns | undefined
+    return row !== undefined && isSound('verified', row) ? row.seq : 0
   }
 
   #newestAt(address: BlockAddress): BlockRow | undefined {
@@ -221,11 +227,19 @@ export class LogWriter {
     const key = `${peer} ${replica}`
     const cached = this.#origins.get(key) ?? newOrigins.get(key)
     if (cached !== undefined) return cached
-    const id = Number(this.#sql.origin.get(peer, replica) ?? this.#sql.insertOrigin.get(peer, replica))
+    const id = Number(this.#sql.origin.get(peer, replica) ?? this.#insertOrigin(peer, replica))
     newOrigins.set(key, id)
     return id
   }
+
+  #insertOrigin(peer: PeerId, replica: string): number {
+    const id = 1 + Number(this.#sql.lastOrigin.get())
+    this.#sql.insertOrigin.run(sealed('replica', { id, peer, replica }))
+    return id
+  }
 }
+
+type VerifiedColumns = { readonly block: BlockId; readonly seq: Seq; readonly sum: number }
 
 /** The newest entries stay: a Map keeps its order, so the first key is the one that was set longest ago. */
 function remember<Key, Value>(cache: Map<Key, Value>, key: Key, value: Value, max: number): void {
@@ -234,70 +248,4 @@ function remember<Key, Value>(cache: Map<Key, Value>, key: Key, value: Value, ma
   if (cache.size <= max) return
   const oldest = cache.keys().next()
   if (!oldest.done) cache.delete(oldest.value)
-}
-
-function prepare(db: Database.Database) {
-  return {
-    // Every row of the log raises the visible_seq of its block, so this is the last seq in use.
-    lastSeq: db.prepare('SELECT coalesce(max(visible_seq), 0) FROM block').pluck(),
-    lastBlock: db.prepare('SELECT coalesce(max(id), 0) FROM block').pluck(),
-    approvedVersion: db.prepare("SELECT grant_version FROM peer WHERE peer = ? AND state = 'approved'").pluck(),
-    block: db.prepare('SELECT * FROM block WHERE id = ?'),
-    newestAt: db.prepare('SELECT id FROM block WHERE address = ? ORDER BY generation DESC LIMIT 1').pluck(),
-    insertBlock: db.prepare(
-      `INSERT INTO block (id, address, scope, label, generation, schema, meta, owner, created_at_ms, created_seq,
-         meta_seq, visible_seq, deleted_seq, max_op, ops, gaps, changes, heads)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    ),
-    updateBlock: db.prepare(
-      'UPDATE block SET visible_seq = ?, deleted_seq = ?, max_op = ?, ops = ?, gaps = ?, changes = ?, heads = ? WHERE id = ?',
-    ),
-    putClock: db.prepare(
-      `INSERT INTO clock (block, actor, seq, hash, max_op, signature) VALUES (?, ?, ?, ?, ?, ?)
-       ON CONFLICT (block, actor) DO UPDATE SET seq = excluded.seq, hash = excluded.hash, max_op = excluded.max_op,
-         signature = excluded.signature`,
-    ),
-    insertEvent: db.prepare('INSERT INTO event (seq, block, kind, origin, data) VALUES (?, ?, ?, ?, ?)'),
-    insertObject: db.prepare(
-      'INSERT INTO object (block, id, type, depth) VALUES (?, ?, ?, ?) ON CONFLICT (block, id) DO NOTHING',
-    ),
-    insertChange: db.prepare(
-      `INSERT INTO change (seq, block, hash, max_op, actor, actor_seq, ops, origin, sum, bytes)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    ),
-    origin: db.prepare('SELECT id FROM replica WHERE peer = ? AND replica = ?').pluck(),
-    insertOrigin: db.prepare('INSERT INTO replica (peer, replica) VALUES (?, ?) RETURNING id').pluck(),
-    isQuarantined: db.prepare('SELECT 1 FROM quarantine WHERE block = ? AND hash = ?').pluck(),
-    insertQuarantine: db.prepare(
-      `INSERT INTO quarantine (block, hash, seq, event_seq, actor, actor_seq, peer, cause, reason, at_ms)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    ),
-    deleteQuarantine: db.prepare('DELETE FROM quarantine WHERE block = ? AND hash = ?'),
-    change: db.prepare(
-      `SELECT seq, block, hash, max_op, actor, actor_seq, origin, sum, bytes FROM change WHERE seq = ? AND block = ?`,
-    ),
-    moveChange: db.prepare('UPDATE change SET seq = ?, sum = ? WHERE seq = ?'),
-    suspend: db.prepare('INSERT INTO suspension (peer, reason, at_ms) VALUES (?, ?, ?) ON CONFLICT (peer) DO NOTHING'),
-    unsuspend: db.prepare('DELETE FROM suspension WHERE peer = ?'),
-    putVerified: db.prepare(
-      'INSERT INTO verified (block, seq) VALUES (?, ?) ON CONFLICT (block) DO UPDATE SET seq = max(seq, excluded.seq)',
-    ),
-    putHeads: db.prepare('UPDATE block SET heads = ? WHERE id = ? AND visible_seq <= ?'),
-    verifiedSeq: db.prepare('SELECT seq FROM verified WHERE block = ?').pluck(),
-    // Below the horizon nothing is left but what is in quarantine: it would be passed over again each time.
-    foldable: db.prepare(
-      `SELECT seq, length(bytes) AS bytes FROM change
-       WHERE block = ? AND seq > (SELECT horizon_seq FROM block WHERE id = change.block) AND seq <= ?
-         AND seq NOT IN (SELECT seq FROM quarantine) ORDER BY seq LIMIT ?`,
-    ),
-    deleteChange: db.prepare('DELETE FROM change WHERE seq = ?'),
-    setHorizon: db.prepare('UPDATE block SET horizon_seq = max(horizon_seq, ?) WHERE id = ?'),
-    snapshotSeq: db.prepare('SELECT seq FROM snapshot WHERE block = ?').pluck(),
-    putSnapshot: db.prepare(
-      `INSERT INTO snapshot (block, seq, changes, heads, sum, bytes) VALUES (?, ?, ?, ?, ?, ?)
-       ON CONFLICT (block) DO UPDATE SET seq = excluded.seq, changes = excluded.changes, heads = excluded.heads,
-         sum = excluded.sum, bytes = excluded.bytes`,
-    ),
-    insertEpoch: db.prepare('INSERT INTO epoch (id, start_seq) VALUES (?, ?)'),
-  }
 }

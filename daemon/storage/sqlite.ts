@@ -6,6 +6,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { ActorId, ChangeHash, PeerId } from '../../protocol/ids.ts'
 import type { BackendInit } from './backend.ts'
+import { DamageReports } from './damage-reports.ts'
 import { migrationsDir } from './sqlite-migrate-dir.ts'
 import type { DurabilitySettings } from './sqlite-open.ts'
 import { packBatch, unpackHashes, unpackRows } from './sqlite-pack.ts'
@@ -20,6 +21,7 @@ import type {
   BlockState,
   ChangeRow,
   ClockRow,
+  DamagedRow,
   Decision,
   Epoch,
   FoldableRows,
@@ -68,32 +70,46 @@ export async function openSqlite(init: SqliteInit): Promise<SqliteStorage> {
     init.log.error({ err: cause }, 'the database failed')
     failure.abort(storageFailed(cause))
   }
-  const { dir, log, self, maxPages, walPages, idleMs = 1_000 } = init
+  const damage = new DamageReports(init.log)
+  const listener = { log: init.log, onFail, onDamage: (row: DamagedRow) => damage.report(row) }
+  const { dir, self, maxPages, walPages, idleMs = 1_000 } = init
   const folder = init.migrationsDir ?? migrationsDir
   const store = await StorageThread.start<StoreOps>(
     { kind: 'store', dir, self, maxPages, idleMs, walPages, migrationsDir: folder },
-    log,
-    onFail,
+    listener,
   )
   try {
-    const reader = await StorageThread.start<ReaderOps>({ kind: 'reader', dir }, log, onFail)
-    return new SqliteStorage(store, reader, failure.signal)
+    const reader = await StorageThread.start<ReaderOps>({ kind: 'reader', dir }, listener)
+    return new SqliteStorage({ store, reader, failed: failure.signal, damage })
   } catch (error) {
     await store.close()
     throw error
   }
 }
 
+interface SqliteComponents {
+  readonly store: ThreadCalls<StoreOps>
+  readonly reader: ThreadCalls<ReaderOps>
+  readonly failed: AbortSignal
+  readonly damage: DamageReports
+}
+
 export class SqliteStorage implements Storage {
   readonly failed: AbortSignal
   readonly #store: ThreadCalls<StoreOps>
   readonly #reader: ThreadCalls<ReaderOps>
+  readonly #damage: DamageReports
   #closing: Promise<void> | undefined
 
-  constructor(store: ThreadCalls<StoreOps>, reader: ThreadCalls<ReaderOps>, failed: AbortSignal) {
+  constructor({ store, reader, failed, damage }: SqliteComponents) {
     this.#store = store
     this.#reader = reader
     this.failed = failed
+    this.#damage = damage
+  }
+
+  onDamage(listener: (row: DamagedRow) => void): () => void {
+    return this.#damage.listen(listener)
   }
 
   openEpoch(): Promise<Epoch> {

@@ -14,8 +14,10 @@
  */
 import type { ActorId, BlockAddress, ChangeHash, Label, PeerId, ReplicaId, Scope } from '../../protocol/ids.ts'
 import type { AppendOutcome, LogEntry, QuarantineRow, SuspensionRow, VerifiedRow } from './log-entries.ts'
+import type { Decision, InviteRow, PeerRow, RequestRow } from './peer-rows.ts'
 
 export type * from './log-entries.ts'
+export type * from './peer-rows.ts'
 
 /** Position in the log: 1, 2, 3 … over all blocks; 0 is before the first row. */
 export type Seq = number
@@ -179,69 +181,21 @@ export interface Epoch {
   readonly endSeq: Seq | undefined
 }
 
-export type PeerState = 'approved' | 'denied' | 'revoked'
-
-export interface PeerRow {
-  readonly peer: PeerId
-  /** Unique among approved peers. */
-  readonly name: string
-  readonly state: PeerState
-  /** Raised by every decision about the peer; work checked under an older version is discarded. */
-  readonly grantVersion: number
-  readonly grants: readonly string[]
-  /** Every grant that was ever shown to the operator for this peer and decided; what is beyond it is a new request. */
-  readonly asked: readonly string[]
-  /** The manifest at the last decision, as JSON-safe value. */
-  readonly manifest: unknown
-  readonly decidedAtMs: number
-}
-
-export type RequestState = 'pending' | 'approved' | 'denied' | 'expired' | 'superseded'
-
-export interface RequestRow {
-  /** Short id that people type. */
-  readonly code: string
-  /** SHA-256 over (peer, manifest, wants, nonce), 64 hex digits. */
-  readonly digest: string
-  readonly peer: PeerId
-  readonly manifest: unknown
-  readonly wants: readonly string[]
-  readonly nonce: string
-  /** Where the connection came from, as a multiaddr. */
-  readonly from: string
-  readonly state: RequestState
-  readonly createdAtMs: number
-  readonly expiresAtMs: number
-}
-
-export interface InviteRow {
-  /** SHA-256 of the secret, 64 hex digits; the secret itself is never stored. */
-  readonly hash: string
-  readonly grants: readonly string[]
-  /** Name for the plugin that claims it, if the operator chose one. */
-  readonly name: string | undefined
-  readonly expiresAtMs: number
-  readonly claimedBy: PeerId | undefined
-}
-
-/**
- * One decision, compared and written in one transaction. Every part present must still hold, or nothing is written:
- * - `request`: exists (`request-not-found`), is pending (`request-superseded`, `request-expired`, otherwise
- *   `request-decided`), has this digest (`digest-mismatch`), and `atMs` < its expiry (`request-expired`; not checked when `to` is `expired`).
- * - `invite`: exists, `atMs` < its expiry, unclaimed or claimed by the same peer (`invite-invalid`).
- * - `peer`: the stored grant version is `expectGrantVersion`, 0 for a peer without a row (`wrong-state`); the name is
- *   not that of another approved peer (`name-taken`, only checked when the new state is `approved`).
- */
-export interface Decision {
-  readonly atMs: number
-  readonly request?: { readonly code: string; readonly digest: string; readonly to: RequestState }
-  readonly invite?: { readonly hash: string; readonly claimedBy: PeerId }
-  readonly peer?: { readonly row: PeerRow; readonly expectGrantVersion: number }
+/** A row that does not fit its checksum. Nothing of it is served. */
+export interface DamagedRow {
+  readonly table: string
+  /** Tells it from the others of its table, as far as it can be believed. */
+  readonly key: string
+  /** The block that it belongs to, likewise. */
+  readonly block: BlockId | undefined
 }
 
 export interface Storage {
   /** Aborts when the backend can no longer promise durability. */
   readonly failed: AbortSignal
+
+  /** Tells of each damaged row whenever it is met, those met before included, until the returned function is called. */
+  onDamage(listener: (row: DamagedRow) => void): () => void
 
   /** Starts a new epoch and ends the one before. Called once per start, before the first append. */
   openEpoch(): Promise<Epoch>
@@ -251,14 +205,14 @@ export interface Storage {
 
   /** One transaction for all entries; outcomes in their order. @throws `storage-full`, `storage-failed` */
   append(entries: readonly LogEntry[]): Promise<readonly AppendOutcome[]>
-  /** All blocks, deleted generations included, by id. */
+  /** All blocks, deleted generations included, by id; those whose row is damaged are missing. */
   blocks(): Promise<readonly BlockRow[]>
   /**
    * The newest change of each actor of a block; empty for a block that is not known. Of the named actors alone it costs what
    * these cost, however many the block has; those that have no change in it are left out.
    */
   clock(block: BlockId, actors?: readonly ActorId[]): Promise<readonly ClockRow[]>
-  /** @throws `block-not-found` */
+  /** @throws `block-not-found`; `block-damaged` when any row of it is */
   blockState(block: BlockId): Promise<BlockState>
   /**
    * Changes in seq order. A damaged row is reported and ends the page before it; a page that would start with it is

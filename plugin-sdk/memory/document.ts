@@ -8,7 +8,6 @@ import * as A from '@automerge/automerge'
 import type { BlockSchema, ChangeHash } from '../../protocol/index.ts'
 import { headsOf } from './document-chunk.ts'
 import { assertSame, hashOf, type KnownChange } from './re-encoding.ts'
-import { readAnew } from './reading.ts'
 
 /** Where a document begins. */
 export interface Base {
@@ -93,7 +92,6 @@ export class BlockDocument<Value> {
       )
       this.#doc = next
       assertSame(next, before, batch)
-      this.#doc = readAnew(next)
       this.#grow(batch)
     } catch {
       // The engine threw, and its document is half changed; or it would hand out something else than was written.
@@ -101,14 +99,17 @@ export class BlockDocument<Value> {
     }
   }
 
-  /** Takes the document with a change that was made here; which, is told by {@link made} before anything else is done. */
-  edited(next: A.Doc<Value>): void {
+  /** Takes the document with one more change, which was made here. */
+  changed(next: A.Doc<Value>, change: KnownChange): void {
     this.#doc = next
+    this.#tail.push(change)
+    this.#fold(next)
   }
 
-  made(change: KnownChange): void {
-    this.#tail.push(change)
-    this.#fold(this.value)
+  /** The document before a change that must not become history. */
+  undo(next: A.Doc<Value>, hash: string): void {
+    this.#doc = next
+    this.without((each) => each === hash)
   }
 
   /** Begins again from a document, with changes on top of it. */

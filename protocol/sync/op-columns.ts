@@ -86,13 +86,10 @@ const noOps: OpColumns = {
 
 /** Reads the column table and the columns, to the last byte. @throws `bad-change`, `change-too-large` */
 export function readOpColumns(reader: ByteReader, meter: Meter): OpColumns {
-  const { ids, ends } = readColumnTable(reader)
-  if (ids.length === 0) return noOps
-  const at = (id: number): ColumnBytes | undefined => {
-    const n = ids.indexOf(id)
-    return n < 0 ? undefined : { bytes: reader.bytes, from: ends[n] as number, to: ends[n + 1] as number }
-  }
-  const required = (id: number): ColumnBytes => at(id) ?? refuse('column-required')
+  const found = readColumnTable(reader)
+  if (found.size === 0) return noOps
+  const at = (id: number): ColumnBytes | undefined => found.get(id)
+  const required = (id: number): ColumnBytes => found.get(id) ?? refuse('column-required')
 
   const action = readNumbers(
     required(column.action),
@@ -143,11 +140,9 @@ function optional<Value>(bytes: ColumnBytes | undefined, read: (bytes: ColumnByt
   return bytes === undefined ? undefined : read(bytes)
 }
 
-/** `ids` of the columns, and where each of them ends; the first of `ends` is where the first column begins. */
-function readColumnTable(reader: ByteReader): { readonly ids: readonly number[]; readonly ends: readonly number[] } {
+function readColumnTable(reader: ByteReader): Map<number, ColumnBytes> {
   const size = reader.unsigned()
-  const ids: number[] = []
-  const ends = [0]
+  const lengths = new Map<number, number>()
   let before = -1
   for (let n = 0; n < size; n++) {
     const id = reader.unsigned()
@@ -157,14 +152,14 @@ function readColumnTable(reader: ByteReader): { readonly ids: readonly number[];
     if (!known.has(id)) refuse('column-unknown')
     const length = reader.unsigned()
     if (length === 0) refuse('column-empty')
-    ids.push(id)
-    ends.push(length)
+    lengths.set(id, length)
   }
-  ends[0] = reader.at
-  for (let n = 1; n < ends.length; n++) {
-    reader.skip(ends[n] as number)
-    ends[n] = reader.at
+  const found = new Map<number, ColumnBytes>()
+  for (const [id, length] of lengths) {
+    const from = reader.at
+    reader.take(length)
+    found.set(id, { bytes: reader.bytes, from, to: reader.at })
   }
   if (!reader.done) refuse('trailing-bytes')
-  return { ids, ends }
+  return found
 }

@@ -122,11 +122,11 @@ describe('a damaged row', () => {
     const storage = await open(dir, log)
     const page = await storage.readLog({ after: 0, until: 4, maxBytes: 1_000_000 })
     expect([page.rows.map(({ seq }) => seq), page.next]).toEqual([[2], 2])
-    const damaged = { code: 'database-corrupt', detail: `damaged change row: block ${block}, seq 3` }
+    const damaged = { code: 'database-corrupt', detail: `damaged change row 3 of block ${block}` }
     await expect(storage.readLog({ after: 2, until: 4, maxBytes: 1 })).rejects.toMatchObject(damaged)
     await expect(storage.readLog({ after: 2, until: 4, block, maxBytes: 1 })).rejects.toMatchObject(damaged)
-    const fields = { table: 'change', block, seq: 3 }
-    expect(log.lines.filter(({ level }) => level === 'error')).toMatchObject([{ fields }, { fields }])
+    const fields = { table: 'change', block, key: '3' }
+    expect(log.lines.filter(({ level }) => level === 'error')).toMatchObject([{ fields }])
     // What lies behind it and beside it is as good as it was.
     const rest = await storage.readLog({ after: 3, until: 4, maxBytes: 1 })
     expect(rest.rows.map(({ seq }) => seq)).toEqual([4])
@@ -156,7 +156,7 @@ describe('a damaged row', () => {
     const { dir, block } = await makeDatabase('snapshot text that is long enough')
     flip(dir, readFileSync(databaseOf(dir)).indexOf('snapshot snapshot') + 12)
     const storage = await open(dir)
-    const detail = `damaged snapshot row: block ${block}, seq 4`
+    const detail = `damaged snapshot row ${block} of block ${block}`
     await expect(storage.snapshot(block)).rejects.toMatchObject({ code: 'database-corrupt', detail })
     await storage.putSnapshot({ block, seq: 4, changes: 3, heads: [], bytes: new Uint8Array(3) })
     expect((await storage.snapshot(block))?.bytes).toEqual(new Uint8Array(3))

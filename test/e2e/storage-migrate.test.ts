@@ -2,12 +2,15 @@
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { gunzipSync } from 'node:zlib'
 import Database from 'better-sqlite3'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { openSqlite } from '../../daemon/storage/sqlite.ts'
 import { applicationId } from '../../daemon/storage/sqlite-open.ts'
-import { changes, createBlock, readAll, recordingLog, self } from '../fixtures/storage-entries.ts'
+import { daemonPerson } from '../fixtures/cast.ts'
+import { change, changes, createBlock, readAll, recordingLog, self } from '../fixtures/storage-entries.ts'
 import { tempDir } from '../fixtures/temp-dir.ts'
+import { describeStorage } from '../vectors/describe.ts'
 
 const shipped = fileURLToPath(new URL('../../daemon/storage/migrations/', import.meta.url))
 
@@ -16,6 +19,9 @@ const shippedFiles = readdirSync(shipped)
   .sort()
 /** The version of a database that this program makes. */
 const current = shippedFiles.length
+/** Databases of earlier versions, as they were; see `test/vectors`. */
+const vectorsDir = fileURLToPath(new URL('../vectors/', import.meta.url))
+const vectors = readdirSync(vectorsDir).flatMap((name) => /^(\d{3})\.db\.gz$/.exec(name)?.[1] ?? [])
 /** The number of the `n`th migration after those of this version, as in its file name. */
 const later = (n: number): string => String(current + n).padStart(3, '0')
 
@@ -171,6 +177,21 @@ describe('migrations', () => {
     await storage.append(changes(await createBlock(storage), 'a', 5))
     expect(await readAll(storage)).toHaveLength(5)
     expect(versionOf(path)).toBe(current)
+  })
+
+  it.each(vectors)('takes a database of version %s on, and every row of it is sound', async (version) => {
+    const dir = tempDir()
+    writeFileSync(join(dir, 'mooring.db'), gunzipSync(readFileSync(join(vectorsDir, `${version}.db.gz`))))
+    const log = recordingLog()
+    const storage = await openSqlite({ dir, log, self: daemonPerson.peer })
+    onTestFinished(() => storage.close())
+    expect(await describeStorage(storage)).toEqual(
+      JSON.parse(readFileSync(join(vectorsDir, `${version}.json`), 'utf8')),
+    )
+    expect(log.lines.filter(({ level }) => level !== 'info')).toEqual([])
+    const [block] = await storage.blocks()
+    const from = { origin: { peer: daemonPerson.peer, replica: self as never } }
+    expect(await storage.append([change(block?.id ?? 0, 'later', 1, from)])).toMatchObject([{ kind: 'stored' }])
   })
 
   it('refuses a folder with a missing number', async () => {

@@ -65,9 +65,9 @@ export const storageMutations: readonly Mutation[] = [
     promise: 'a damaged change is never served',
     edits: [
       {
-        file: 'daemon/storage/sqlite-reads.ts',
-        find: 'if (!changeSum(row).equals(row.sum)) {',
-        replace: 'if (false) {',
+        file: 'daemon/storage/sqlite-sum.ts',
+        find: 'fits(row.sum, () => changeSum(row))',
+        replace: 'fits(row.sum, () => changeSum(row)) || true',
       },
     ],
     tests: [{ file: damage, title: 'ends the page before it, is reported and never served' }],
@@ -75,10 +75,18 @@ export const storageMutations: readonly Mutation[] = [
   {
     name: 'snapshot-checksum',
     promise: 'a damaged snapshot is never served',
-    edits: [
-      { file: 'daemon/storage/sqlite-reads.ts', find: 'if (!snapshotSum(row).equals(row.sum))', replace: 'if (false)' },
-    ],
+    edits: [{ file: 'daemon/storage/sqlite-reads.ts', find: 'if (!isSoundSnapshot(row))', replace: 'if (false)' }],
     tests: [{ file: damage, title: 'is not served as a snapshot either' }],
+  },
+  {
+    name: 'grant-checksum',
+    promise: 'a grant that rotted on the disk permits nothing',
+    edits: [
+      { file: 'daemon/storage/sqlite-row-sum.ts', find: 'row.sum === rowSum(table, row)', replace: 'row.sum !== null' },
+    ],
+    tests: [
+      { file: 'test/e2e/approval-damage.test.ts', title: 'that is wider lets nobody in, and nobody else is kept out' },
+    ],
   },
   {
     name: 'replica-row-checksum',
@@ -103,7 +111,7 @@ export const storageMutations: readonly Mutation[] = [
     edits: [
       {
         file: 'daemon/storage/sqlite-writes.ts',
-        find: "        [this.#sql.verifiedSeq.get(block), 'not verified'],\n",
+        find: "        [this.#verifiedSeq(block), 'not verified'],\n",
         replace: '',
       },
     ],

@@ -3,6 +3,7 @@
  * thing is the threads and the file; statements, transactions and packing are the real ones.
  */
 import Database from 'better-sqlite3'
+import { DamageReports } from '../../daemon/storage/damage-reports.ts'
 import type { Storage } from '../../daemon/storage/index.ts'
 import { SqliteStorage } from '../../daemon/storage/sqlite.ts'
 import { PeerWriter } from '../../daemon/storage/sqlite-decisions.ts'
@@ -35,18 +36,22 @@ export function openSqlStore(self: PeerId): Storage {
   const transact = createTransact(db)
   const log = new LogWriter(db, transact, self)
   const peers = new PeerWriter(db, transact)
-  const reader = readerOps(db, () => {})
-  return new SqliteStorage(
-    inThisThread(
+  const damage = new DamageReports(silentLog)
+  const reader = readerOps(db, (reply) => {
+    if (reply.kind === 'damaged') damage.report(reply.row)
+  })
+  return new SqliteStorage({
+    store: inThisThread(
       (op) => (op in log ? log : peers),
       () => db.close(),
     ),
-    inThisThread(
+    reader: inThisThread(
       () => reader,
       () => {},
     ),
-    new AbortController().signal,
-  )
+    failed: new AbortController().signal,
+    damage,
+  })
 }
 
 /** What crosses between threads is copied. */

@@ -29,6 +29,8 @@ export class LifeStore implements Storage {
     this.#clock = clock
   }
 
+  onDamage: Storage['onDamage'] = (listener) => this.#disk.inner.onDamage(listener)
+
   append(entries: readonly LogEntry[]): Promise<readonly AppendOutcome[]> {
     const own = entries.map((entry) => (entry.kind === 'change' ? { ...entry, bytes: entry.bytes.slice() } : entry))
     return this.#inOrder(async () => {

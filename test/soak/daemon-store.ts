@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
+import { DamageReports } from '../../daemon/storage/damage-reports.ts'
 import { openSqlite, SqliteStorage } from '../../daemon/storage/sqlite.ts'
 import { migrationsDir } from '../../daemon/storage/sqlite-migrate-dir.ts'
 import { openReaderThread } from '../../daemon/storage/sqlite-reader-thread.ts'
@@ -30,7 +31,13 @@ function openHere(dir: string): SqliteStorage {
   const role = { kind: 'store', dir, self, migrationsDir, idleMs, maxPages: undefined, walPages: undefined } as const
   const store = openStoreThread(role, post, fail)
   const reader = openReaderThread({ kind: 'reader', dir }, post)
-  return new SqliteStorage(threadOf(store), threadOf(reader), new AbortController().signal)
+  const damage = new DamageReports(recordingLog())
+  return new SqliteStorage({
+    store: threadOf(store),
+    reader: threadOf(reader),
+    failed: new AbortController().signal,
+    damage,
+  })
 }
 
 function threadOf<Ops extends Record<string, (...args: never[]) => unknown>>(ops: Ops): StorageThread<Ops> {

@@ -16,7 +16,6 @@ function open(): Block<'text'> {
     self: alice.peer,
     clock: new ManualClock(),
     random: (bytes) => new Uint8Array(randomBytes(bytes)),
-    onLocal: () => {},
     onRemote: () => {},
     onPoison: (hashes) => expect(hashes).toEqual([]),
     onBroken: (error) => {
@@ -26,8 +25,7 @@ function open(): Block<'text'> {
 }
 
 function type(block: Block<'text'>, text: string) {
-  block.change((draft) => splice(draft, ['text'], draft.text.length, 0, text))
-  const change = block.unsettled.at(-1)
+  const change = block.change((draft) => splice(draft, ['text'], draft.text.length, 0, text))
   if (change === undefined) throw new Error('no change was made')
   return change
 }
