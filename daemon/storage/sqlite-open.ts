@@ -16,8 +16,8 @@ const header = Buffer.from('SQLite format 3\0')
 const maxFirstPageBytes = 4_096
 /** Below this, two connections in WAL mode could corrupt the file. */
 const minVersion = [3, 51, 3] as const
-/** Pages without content that the file keeps, for what is written next: one megabyte. */
-const keptFreePages = 256
+/** Pages without content that the file keeps, for what is written next: a quarter of a megabyte. */
+const keptFreePages = 64
 /** Pages that the file is shortened by at once, up to eight megabytes to be moved. */
 const shrinkPages = 2_048
 /** The write-ahead log is cut back to this after a checkpoint. */
