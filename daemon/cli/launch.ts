@@ -8,6 +8,7 @@ import { dirname, extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import { type Clock, isErrorCode, MooringError, type Places } from '../../protocol/index.ts'
+import { daemonEnv } from './daemon-env.ts'
 
 export interface LaunchOptions {
   readonly places: Places
@@ -44,7 +45,7 @@ export const launchWith =
         detached: true,
         // The daemon outlives the folder that the operator happens to stand in.
         cwd: places.stateDir,
-        env,
+        env: daemonEnv(env),
         stdio: ['ignore', log.fd, log.fd, 'ipc'],
         windowsHide: true,
       })

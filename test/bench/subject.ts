@@ -15,7 +15,7 @@ export interface Subject {
 
 export interface StartOptions {
   readonly dir: string
-  spawn(script: URL, args: readonly string[], env?: Readonly<Record<string, string>>): Child
+  spawn(script: URL, args: readonly string[], env?: Readonly<Record<string, string | undefined>>): Child
 }
 
 export interface Server {

@@ -129,7 +129,7 @@ export class World {
     removeScratch(this.#dir)
   }
 
-  #spawn(script: URL, args: readonly string[], env: Readonly<Record<string, string>> = {}): Child {
+  #spawn(script: URL, args: readonly string[], env: Readonly<Record<string, string | undefined>> = {}): Child {
     const child = new Child(script, args, env)
     this.#children.add(child)
     return child

@@ -1,6 +1,7 @@
 /** Mooring: its daemon with its database, plugins over QUIC that were let in by invites. */
 
 import { connectControl } from '../../../../daemon/cli/control-client.ts'
+import { daemonEnv } from '../../../../daemon/cli/daemon-env.ts'
 import { systemClock } from '../../../../daemon/system-clock.ts'
 import { formatTicket, parseTicket, placesFrom } from '../../../../protocol/index.ts'
 import type { Subject } from '../../subject.ts'
@@ -15,7 +16,8 @@ export const mooring: Subject = {
   client: new URL('./client.ts', import.meta.url),
   async start({ dir, spawn }) {
     const env = { MOORING_HOME: dir, MOORING_LISTEN_PORT: '0', MOORING_LOG_LEVEL: 'error' }
-    const daemon = spawn(new URL('../../../../daemon/main.ts', import.meta.url), [], env)
+    // As `moor up` starts it.
+    const daemon = spawn(new URL('../../../../daemon/main.ts', import.meta.url), [], daemonEnv(env))
     await daemon.ready()
     const places = placesFrom({ env, platform: process.platform, homedir: dir })
     const { client: control, close } = await connectControl({
