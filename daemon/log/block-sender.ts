@@ -135,6 +135,15 @@ export class BlockSender {
     }
   }
 
+  /** Told to whoever has a handle, also without the right to read: it would write on to a block that is no more. */
+  deleted(row: BlockRow, isFollowed: boolean): void {
+    if (!isFollowed && !this.isIntroduced(row.id)) return
+    const next = this.#init.index.at(row.address)
+    // The next generation says so by itself, and who has heard of that one would take it to be meant.
+    if (next !== undefined && (isFollowed || this.isIntroduced(next.id))) return
+    this.#init.apply(this.#init.session.gone(row.address, 'deleted', row.id))
+  }
+
   /** Waits for credit and for the stream; control frames never wait here. */
   async writable(): Promise<void> {
     await this.#init.drained()

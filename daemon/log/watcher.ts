@@ -275,16 +275,14 @@ export class Watcher {
         this.#sender.quarantined(row.id, this.#components.quarantine.ofEvent(row.id, event.seq))
         continue
       }
-      if (row === undefined || this.#following.has(row.id) === (event.kind === 'created')) continue
-      if (event.kind === 'created' && this.#watches.matches(row.address)) {
+      if (row === undefined) continue
+      if (event.kind === 'deleted') this.#sender.deleted(row, this.#following.delete(row.id))
+      else if (!this.#following.has(row.id) && this.#watches.matches(row.address)) {
         // Also what is deleted by now: who was told of it after its last cursor is told of that too.
         this.#following.add(row.id)
-        if (row.deletedSeq === 0) await this.#introduce(row)
-        if (row.deletedSeq === 0 && row.horizonSeq > 0) await this.#send(row.id)
-      } else if (event.kind === 'deleted' && this.#following.delete(row.id)) {
-        // The next generation says so by itself, and who has heard of that one would take it to be meant.
-        if (index.at(row.address) !== undefined) continue
-        this.#init.apply(this.#init.session.gone(row.address, 'deleted', row.id))
+        if (row.deletedSeq > 0) continue
+        await this.#introduce(row)
+        if (row.horizonSeq > 0) await this.#send(row.id)
       }
     }
   }

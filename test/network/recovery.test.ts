@@ -223,6 +223,22 @@ describe('a block that was made and deleted after the last cursor of a replica',
   })
 })
 
+describe('a block that is deleted while one writes to it without the right to read', () => {
+  it('is gone for the writer too', async () => {
+    await world.approve(alice, ...everything.filter((grant) => !grant.includes(':read:')))
+    const a = world.plugin(alice)
+    const end = a.connect()
+    const mine = a.memory.open(notes, 'text')
+    await mine.live()
+    const row = world.log.index.at(mine.address)
+    if (row === undefined) throw new Error('no block')
+    const origin = { peer: daemonPerson.peer, replica: a.replica }
+    await world.log.watcherComponents.committer.submit([{ kind: 'delete', block: row.id, origin, grantVersion: 0 }])
+    await vi.waitFor(() => expect(mine.state).toBe('gone'), { timeout: 10_000 })
+    end()
+  })
+})
+
 describe('a right that is taken while an edit is on its way', () => {
   it('keeps an edit that is stored although its author may no longer read', async () => {
     const a = world.plugin(alice)
