@@ -1,7 +1,8 @@
-/** A plugin, with the public SDK and nothing else. */
+/** A plugin, with the public SDK; what that loads when it is needed is loaded beforehand, as it is with the others. */
 import { randomUUID } from 'node:crypto'
 import { definePlugin, type Host, type RunningPlugin, runPlugin } from '../../../../plugin-sdk/index.ts'
 import { type BlockHandle, splice } from '../../../../plugin-sdk/memory/index.ts'
+import '../../../../plugin-sdk/node.ts'
 import type { Edit } from '../../../fixtures/traces.ts'
 import type { Client, Connect, Document } from '../../subject.ts'
 
