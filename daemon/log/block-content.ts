@@ -4,12 +4,13 @@
  */
 import { MooringError } from '../../protocol/errors.ts'
 import { initialChangeHashes } from '../../protocol/schemas/index.ts'
-import type { BlockId, Seq } from '../storage/storage.ts'
+import type { BlockId, BlockRow, Seq } from '../storage/storage.ts'
 import type { BlockIndex } from './block-index.ts'
 import type { BlockSender } from './block-sender.ts'
-import type { LogReader } from './log-reader.ts'
+import type { GroupPage, LogReader } from './log-reader.ts'
 import type { Clock } from './possession.ts'
 import type { Quarantine } from './quarantine.ts'
+import type { LogGroup } from './ring.ts'
 
 export interface BlockContentInit {
   readonly index: BlockIndex
@@ -19,11 +20,36 @@ export interface BlockContentInit {
   readonly signal: AbortSignal
 }
 
+/** A block is short with so many changes: they are sent as they are, and no snapshot of them is looked for. */
+const maxShortChanges = 64
+const preparedAtOnce = 64
+
 export class BlockContent {
   readonly #init: BlockContentInit
+  /** All rows of short blocks up to a position, read beforehand. */
+  #short: { readonly until: Seq; readonly groups: Map<BlockId, readonly LogGroup[]> } | undefined
 
   constructor(init: BlockContentInit) {
     this.#init = init
+  }
+
+  /**
+   * Reads the short ones among blocks that are going to be sent, in one read: one for each would be most of what they cost.
+   *
+   * @throws what reading throws
+   */
+  async prepare(rows: readonly BlockRow[], until: Seq): Promise<void> {
+    this.#short = undefined
+    const short = rows.filter(({ horizonSeq, changes }) => horizonSeq === 0 && changes <= maxShortChanges)
+    if (short.length < 2) return
+    const { groups, next } = await this.#init.reader.page(
+      0,
+      until,
+      short.map(({ id }) => id),
+    )
+    const ofBlock = Map.groupBy(groups, ({ block }) => block)
+    const whole = short.filter(({ visibleSeq }) => next === until || visibleSeq <= next)
+    this.#short = { until, groups: new Map(whole.map(({ id }) => [id, ofBlock.get(id) ?? []])) }
   }
 
   /**
@@ -52,7 +78,8 @@ export class BlockContent {
   async #rows(block: BlockId, range: { after: Seq; until: Seq }, named: Clock | undefined): Promise<boolean> {
     const { reader, sender, signal } = this.#init
     for (let { after } = range; after < range.until; ) {
-      const { groups, next } = await reader.page(after, range.until, block)
+      const { groups, next } =
+        this.#prepared(block, after, range.until) ?? (await reader.page(after, range.until, block))
       // Looked at after the page was read: what was folded away by then is not in it.
       if (this.#horizon(block) > after) return false
       for (const group of groups) {
@@ -66,10 +93,18 @@ export class BlockContent {
     return true
   }
 
+  #prepared(block: BlockId, after: Seq, until: Seq): GroupPage | undefined {
+    const groups = after === 0 && this.#short?.until === until ? this.#short.groups.get(block) : undefined
+    // Once: what is sent need not be held any longer.
+    this.#short?.groups.delete(block)
+    return groups === undefined ? undefined : { groups, next: until }
+  }
+
   /** Sends the stored snapshot, if there is one; answers where it ends. */
   async #snapshot(block: BlockId): Promise<Seq> {
     const { index, reader, sender } = this.#init
     const horizon = this.#horizon(block)
+    if (horizon === 0 && this.#short?.groups.has(block)) return 0
     const stored = await reader.snapshot(block)
     // Never to be passed over: the rows are gone, and what follows builds on them.
     if ((stored?.seq ?? 0) < horizon) throw new MooringError('database-corrupt', { detail: 'a snapshot is missing' })
@@ -103,4 +138,15 @@ export class BlockContent {
   #horizon(block: BlockId): Seq {
     return this.#init.index.byId(block)?.horizonSeq ?? 0
   }
+}
+
+/** As many at a time as are looked at before they are sent. */
+export function* someAtOnce(rows: Iterable<BlockRow>): Generator<readonly BlockRow[]> {
+  let some: BlockRow[] = []
+  for (const row of rows) {
+    if (some.push(row) < preparedAtOnce) continue
+    yield some
+    some = []
+  }
+  if (some.length > 0) yield some
 }

@@ -44,9 +44,13 @@ export class LogReader {
     return this.#read(() => this.#storage.clock(block, actors === undefined ? undefined : [...actors]))
   }
 
-  /** The newest signature of each actor of a block, or of these alone. */
-  async tips(block: BlockId, actors?: Iterable<ActorId>): Promise<AuthoredTip[]> {
-    return (await this.clock(block, actors)).flatMap(({ actor, seq, hash, signature }) => {
+  /** The newest signature of each actor of a block. */
+  async tips(block: BlockId): Promise<AuthoredTip[]> {
+    return this.#signed(await this.clock(block))
+  }
+
+  #signed(clock: readonly ClockRow[]): AuthoredTip[] {
+    return clock.flatMap(({ actor, seq, hash, signature }) => {
       const peer = this.#authors.of(actor)
       return peer === undefined || signature.byteLength === 0 ? [] : [{ actor, seq, hash, signature, peer }]
     })
@@ -61,23 +65,16 @@ export class LogReader {
    * Groups with `after` < seq ≤ `until`, in log order, as many as one read gives. Costs what is in it: a block may have had
    * any number of actors, and a slow reader takes many pages.
    */
-  async page(after: Seq, until: Seq, block?: BlockId): Promise<GroupPage> {
+  async page(after: Seq, until: Seq, block?: BlockId | readonly BlockId[]): Promise<GroupPage> {
     const query = { after, until, maxBytes: pageBytes, ...(block === undefined ? {} : { block }) }
-    const { rows, next } = await this.#read(() => this.#storage.readLog(query))
-    const actors = new Map<BlockId, Set<ActorId>>()
-    for (const row of rows) actors.set(row.block, (actors.get(row.block) ?? new Set()).add(row.actor))
-    const tips = new Map<BlockId, ReadonlyMap<string, AuthoredTip>>()
+    const { rows, next, clock } = await this.#read(() => this.#storage.readLog(query))
+    const tips = new Map<string, AuthoredTip>()
+    for (const row of clock) for (const tip of this.#signed([row])) tips.set(`${row.block} ${tip.hash}`, tip)
     const groups: LogGroup[] = []
     for (const part of grouped(rows)) {
       const [first] = part
       if (first === undefined) continue
-      let ofBlock = tips.get(first.block)
-      if (ofBlock === undefined) {
-        const all = await this.tips(first.block, actors.get(first.block) ?? [])
-        ofBlock = new Map(all.map((tip) => [tip.hash, tip]))
-        tips.set(first.block, ofBlock)
-      }
-      const ending = part.flatMap((row) => ofBlock.get(row.hash) ?? [])
+      const ending = part.flatMap(({ block, hash }) => tips.get(`${block} ${hash}`) ?? [])
       groups.push(new LogGroup(first.block, first.origin, part, ending))
     }
     return { groups, next }

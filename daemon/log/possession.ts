@@ -6,6 +6,7 @@ import { MooringError } from '../../protocol/errors.ts'
 import type { BlockAddress } from '../../protocol/ids.ts'
 import type { DiallerFrame, Frame } from '../../protocol/sync/index.ts'
 import type { BlockId, Seq } from '../storage/storage.ts'
+import type { BlockIndex } from './block-index.ts'
 
 /** Newest sequence number of each actor. */
 export type Clock = ReadonlyMap<string, Seq>
@@ -43,6 +44,14 @@ export class Possession {
     if (!clock.has(actor)) this.#actors++
     clock.set(actor, Math.max(clock.get(actor) ?? 0, seq))
     while (this.#actors > this.#maxActors) this.#forgetOldest()
+  }
+
+  /** What a replica says that it holds, of the blocks that it means. */
+  addHeld(held: Frame<DiallerFrame, 'open'>['own'], index: Pick<BlockIndex, 'at'>): void {
+    for (const { address, generation, actor, seq } of held) {
+      const row = index.at(address)
+      if (row !== undefined && row.generation === generation) this.add(row.id, actor, seq)
+    }
   }
 
   /** The replica may have let go of what came after `seq`. */

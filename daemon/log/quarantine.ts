@@ -53,8 +53,8 @@ export class Quarantine {
   }
 
   /** A page without what is set aside. It may have no rows and yet move on. */
-  filter({ rows, next }: LogPage): LogPage {
-    return { rows: rows.filter((row) => !this.hasRow(row.block, row.seq)), next }
+  filter({ rows, ...page }: LogPage): LogPage {
+    return { ...page, rows: rows.filter((row) => !this.hasRow(row.block, row.seq)) }
   }
 
   /** The log as views may read it. */

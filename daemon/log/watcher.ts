@@ -7,7 +7,7 @@ import { MooringError } from '../../protocol/errors.ts'
 import type { BlockAddress } from '../../protocol/ids.ts'
 import type { DiallerFrame, Frame } from '../../protocol/sync/index.ts'
 import type { BlockId, BlockRow, Seq } from '../storage/storage.ts'
-import { BlockContent } from './block-content.ts'
+import { BlockContent, someAtOnce } from './block-content.ts'
 import { BlockSender } from './block-sender.ts'
 import { decodeCursor, isValidCursor } from './cursor.ts'
 import { CursorIssuer } from './cursor-issuer.ts'
@@ -42,6 +42,8 @@ export class Watcher {
   #position: Seq = 0
   #isOpen = false
   #wake: (() => void) | undefined
+  readonly #isToFollow = ({ address, createdSeq, id }: BlockRow): boolean =>
+    !this.#following.has(id) && createdSeq <= this.#position && this.#watches.matches(address)
 
   constructor(components: WatcherComponents, init: WatcherInit) {
     this.#components = components
@@ -87,10 +89,7 @@ export class Watcher {
 
   open(frame: OpenFrame): void {
     for (const pattern of frame.watch) this.#watches.add(pattern)
-    for (const own of frame.own) {
-      const row = this.#components.index.at(own.address)
-      if (row !== undefined && row.generation === own.generation) this.#own.add(row.id, own.actor, own.seq)
-    }
+    this.#own.addHeld(frame.own, this.#components.index)
     // As of now: what is watched while this waits is none of what the cursor was given for.
     const watched = { view: this.#watches.view(), rows: this.#watches.dueRows() }
     this.#enqueue(() => this.#begin(frame, watched))
@@ -197,7 +196,10 @@ export class Watcher {
       if (this.#isToFollow(row)) this.#sender.progress.expect(row.changes)
     }
     await first()
-    for (const row of due) await this.#follow(row)
+    for (const rows of someAtOnce(due)) {
+      await this.#content.prepare(rows.filter(this.#isToFollow), this.#position)
+      for (const row of rows) await this.#follow(row)
+    }
   }
 
   /** Each block the replica has is answered by what it lacks, or by `gone`; blocks it has not heard of follow. */
@@ -216,10 +218,6 @@ export class Watcher {
     // Also when it has a handle: the replica may have been told that the block is gone.
     await this.#sender.introduce(row)
     await this.#send(row.id, clock)
-  }
-
-  #isToFollow({ address, createdSeq, id }: BlockRow): boolean {
-    return !this.#following.has(id) && createdSeq <= this.#position && this.#watches.matches(address)
   }
 
   /** One page of the log, from the ring or from disk. */

@@ -8,6 +8,7 @@ import type { ActorId, BlockAddress, ChangeHash, PeerId } from '../../protocol/i
 import type { AppendTables, PlannedBlock } from './append-plan.ts'
 import { AppendPlan, toRow } from './append-plan.ts'
 import type { BackendInit } from './backend.ts'
+import { clockOfRows } from './log-clock.ts'
 import { MemoryFindings } from './memory-findings.ts'
 import { cardOf, checkFold, type FoldTables, firstOfActors, foldableRows, measure } from './memory-fold.ts'
 import { MemoryPeers } from './memory-peers.ts'
@@ -132,17 +133,20 @@ class MemoryStorage implements Storage {
   async readLog({ after, until, block, maxBytes }: LogQuery): Promise<LogPage> {
     this.#check()
     const rows: ChangeRow[] = []
+    const blocks = block === undefined ? undefined : new Set([block].flat())
+    const clockOf = (of: BlockId, actor: ActorId) => structuredClone(this.#blocks.get(of)?.clock.get(actor))
+    const page = (next: Seq): LogPage => ({ rows, next, clock: clockOfRows(rows, clockOf) })
     let bytes = 0
     for (let index = firstAfter(this.#log, after); index < this.#log.length; index += 1) {
       const row = this.#log[index]
       if (row === undefined || row.seq > until) break
-      if (block !== undefined && row.block !== block) continue
+      if (blocks?.has(row.block) === false) continue
       const last = rows.at(-1)
-      if (last !== undefined && bytes >= maxBytes) return { rows, next: last.seq }
+      if (last !== undefined && bytes >= maxBytes) return page(last.seq)
       rows.push({ ...row, origin: { ...row.origin }, bytes: copyBytes(row.bytes) })
       bytes += row.bytes.length
     }
-    return { rows, next: until }
+    return page(until)
   }
 
   async putSnapshot(snapshot: Snapshot): Promise<void> {

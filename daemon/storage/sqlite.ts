@@ -145,7 +145,7 @@ export class SqliteStorage implements Storage {
 
   async readLog(query: LogQuery): Promise<LogPage> {
     const page = await this.#read('readLog', [query])
-    return { rows: unpackRows(page), next: page.next }
+    return { rows: unpackRows(page), next: page.next, clock: page.clock }
   }
 
   putSnapshot(snapshot: Snapshot): Promise<void> {

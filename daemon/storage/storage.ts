@@ -115,8 +115,8 @@ export interface LogQuery {
   readonly after: Seq
   /** Rows up to and including this seq. */
   readonly until: Seq
-  /** One block; all blocks when absent. */
-  readonly block?: BlockId
+  /** One block, or some; all blocks when absent. */
+  readonly block?: BlockId | readonly BlockId[]
   /** The row that brings the bytes of changes to this sum or above it is the last one; so there is at least one. */
   readonly maxBytes: number
 }
@@ -125,6 +125,12 @@ export interface LogPage {
   readonly rows: readonly ChangeRow[]
   /** Where the next page starts: `until` when nothing is left. */
   readonly next: Seq
+  /** The newest change of each author of the rows. */
+  readonly clock: readonly LogClockRow[]
+}
+
+export interface LogClockRow extends ClockRow {
+  readonly block: BlockId
 }
 
 /** What is needed to accept changes for a block. */

@@ -85,7 +85,11 @@ export function logCases(setup: StorageSetup): void {
       const page = await storage.readLog({ after: 4, until: 8, maxBytes: 1_000_000 })
       expect(seqs(page.rows)).toEqual([5, 6, 7, 8])
       expect(page.next).toBe(8)
-      expect(await storage.readLog({ after: 8, until: 8, maxBytes: 1_000_000 })).toEqual({ rows: [], next: 8 })
+      expect(await storage.readLog({ after: 8, until: 8, maxBytes: 1_000_000 })).toEqual({
+        rows: [],
+        next: 8,
+        clock: [],
+      })
     })
 
     it('ends a page once it holds the bytes that were asked for', async () => {
@@ -107,6 +111,39 @@ export function logCases(setup: StorageSetup): void {
       expect([seqs(first.rows), first.next]).toEqual([[2], 2])
       const last = await storage.readLog({ after: 2, until: 4, maxBytes: 0 })
       expect([seqs(last.rows), last.next]).toEqual([[3], 4])
+    })
+
+    it('filters by some blocks, in log order and page by page', async () => {
+      const { storage } = await setup(self)
+      const ids = []
+      for (let n = 0; n < 12; n += 1) ids.push(await createBlock(storage, `space:home/b${n}`))
+      for (let n = 1; n <= 3; n += 1) await storage.append(ids.map((id) => change(id, 'a', n)))
+      const last = await storage.lastSeq()
+      const found: [number, string][] = []
+      for (let after = 0; after < last; ) {
+        const { rows, next } = await storage.readLog({ after, until: last, block: [11, 2, 99], maxBytes: 150 })
+        found.push(...rows.map(({ block, hash }): [number, string] => [block, hash]))
+        after = next
+      }
+      expect(found).toEqual([1, 2, 3].flatMap((n) => [2, 11].map((id) => [id, changeHash(id, 'a', n)])))
+      expect(await storage.readLog({ after: 0, until: last, block: [], maxBytes: 150 })).toMatchObject({ rows: [] })
+    })
+
+    it('says with the rows what the clock has of their authors, and of nobody else', async () => {
+      const { storage } = await setup(self)
+      const [one, two] = [await createBlock(storage), await createBlock(storage, 'space:home/other')]
+      await storage.append([...changes(one, 'a', 3), change(one, 'b', 1), ...changes(two, 'a', 2)])
+      const { rows, clock } = await storage.readLog({ after: 0, until: 4, maxBytes: 1_000_000 })
+      expect(seqs(rows)).toEqual([3, 4])
+      const ofA = (await storage.clock(one)).find(({ actor }) => actor === actorOf('a'))
+      // What it has now, and not what it had at the row.
+      expect(clock).toEqual([{ block: one, ...ofA, seq: 3 }])
+      const all = await storage.readLog({ after: 0, until: await storage.lastSeq(), maxBytes: 1_000_000 })
+      expect(all.clock.map(({ block, actor, seq }) => [block, actor, seq])).toEqual([
+        [one, actorOf('a'), 3],
+        [one, actorOf('b'), 1],
+        [two, actorOf('a'), 2],
+      ])
     })
 
     it('filters by block, sibling ids included', async () => {

@@ -434,6 +434,33 @@ describe('a reader that is behind', () => {
     },
   )
 
+  it.each(['before', 'after'] as const)(
+    'in many short blocks that are read at once, when rows go %s it has read them, gets all of it',
+    async (when) => {
+      await begin()
+      const plugin = world.sync.plugin(alice)
+      plugin.connect()
+      const addresses = [notes, other, 'space:home/third' as typeof notes]
+      for (const address of addresses) {
+        const handle = await open(plugin, address)
+        for (let n = 0; n < 3; n++) append(handle, `${n} `)
+        await handle.flushed()
+      }
+      const reads: LogQuery['block'][] = []
+      holdRead(({ block }) => {
+        reads.push(block)
+        return Array.isArray(block)
+      }, when)
+      const comer = world.sync.plugin(bob)
+      const handles = await Promise.all(addresses.map((address) => open(comer, address)))
+      comer.connect()
+      await until(() => expect(handles.map(({ value }) => value.text)).toEqual(addresses.map(() => '0 1 2 ')))
+      expect(reads.filter((block) => Array.isArray(block))).toEqual([addresses.map((each) => world.row(each).id)])
+      // The one that was folded, and no other: that is all its reader is sent of it.
+      expect(sent('chunk')).toBe(1)
+    },
+  )
+
   it('of a block that was made and folded away meanwhile, gets it as a snapshot', async () => {
     await begin({ ringBytes: 300 })
     const slow = new RawReplica(world.sync, bob)

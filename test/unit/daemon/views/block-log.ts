@@ -99,19 +99,19 @@ export function readerOf(...logs: BlockLog[]) {
       return log.stored
     },
     async readLog(query: LogQuery): Promise<LogPage> {
-      const log = find(query.block)
+      const log = find(Number(query.block))
       log.queries.push(query)
       const rows: ChangeRow[] = []
       let bytes = 0
       for (const row of log.rows) {
         if (row.seq <= query.after || row.seq > query.until) continue
         if (rows.length === log.pageRows || (rows.length > 0 && bytes >= query.maxBytes)) {
-          return { rows, next: rows.at(-1)?.seq ?? query.until }
+          return { rows, next: rows.at(-1)?.seq ?? query.until, clock: [] }
         }
         rows.push(row)
         bytes += row.bytes.length
       }
-      return { rows, next: query.until }
+      return { rows, next: query.until, clock: [] }
     },
   }
 }
