@@ -96,12 +96,17 @@ const privateKeyPrefix = Buffer.from('302e020100300506032b657004220420', 'hex')
 const peerIdPrefix = [0x00, 0x24, 0x08, 0x01, 0x12, 0x20]
 const alphabet = '123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz'
 
-/** The peer id of an Ed25519 seed. Pure, so that the id is known without a network library. */
-export function peerOf(seed: Uint8Array): PeerId {
+/** The public key of an Ed25519 seed, 32 bytes. */
+export function publicKeyOf(seed: Uint8Array): Uint8Array {
   const der = Buffer.concat([privateKeyPrefix, seed])
   const privateKey = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' })
   const { x = '' } = createPublicKey(privateKey).export({ format: 'jwk' })
-  const bytes = Buffer.from([...peerIdPrefix, ...Buffer.from(x, 'base64url')])
+  return Buffer.from(x, 'base64url')
+}
+
+/** The peer id of an Ed25519 seed. Pure, so that the id is known without a network library. */
+export function peerOf(seed: Uint8Array): PeerId {
+  const bytes = Buffer.from([...peerIdPrefix, ...publicKeyOf(seed)])
   let rest = BigInt(`0x${bytes.toString('hex')}`)
   let text = ''
   for (; rest > 0n; rest /= 58n) text = `${alphabet[Number(rest % 58n)]}${text}`
