@@ -401,7 +401,8 @@ describe('a reader that is behind', () => {
         append(neighbour, `${n} `)
         await neighbour.flushed()
       }
-      // Of who comes back: whoever is there may still be reading what came last.
+      // Of who comes back: whoever is there has read all of it by then.
+      await until(() => expect(hasCursor('alice')).toBe(true))
       holdRead(({ block, after }) => block === undefined && after <= seen, when)
       world.sync.frames.length = 0
       slow.connect()
