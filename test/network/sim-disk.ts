@@ -63,6 +63,8 @@ export class SimDisk {
   failsNext = false
   /** Entries of the transaction that is running. */
   running: readonly LogEntry[] = []
+  /** Told when rows have gone because they are in a snapshot. */
+  onFolded: () => void = () => {}
   /** Whether the running transaction is written already and only its answer is missing. */
   isWritten = false
   readonly #journal: Write[] = []
@@ -140,7 +142,9 @@ export class SimDisk {
         return []
       case 'fold': {
         const { rows } = await this.inner.fold(write.query)
-        if (rows > 0) this.report.saw('compaction')
+        if (rows === 0) return []
+        this.report.saw('compaction')
+        this.onFolded()
         return []
       }
       case 'unsuspend':

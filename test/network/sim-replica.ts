@@ -61,6 +61,11 @@ export class SimReplica {
     return this.connection !== undefined && !this.connection.signal.aborted
   }
 
+  /** Whether something that it missed is on its way to it. */
+  get isCatchingUp(): boolean {
+    return this.isConnected && [...this.blocks.values()].some(({ handle }) => handle.state === 'catching-up')
+  }
+
   get blocks(): ReadonlyMap<Address, OpenBlock> {
     return this.process?.blocks ?? none
   }

@@ -22,6 +22,7 @@ export const situations = [
   'storage full',
   'snapshot sent',
   'compaction',
+  'compaction during sync',
   'superseded while alive',
   'supplied again after restore',
   'supplied change of another author',

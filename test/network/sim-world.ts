@@ -76,6 +76,9 @@ export class SimWorld {
     this.weather = init.weather
     this.people = init.people
     this.disk = init.disk
+    this.disk.onFolded = () => {
+      if (this.replicas.some((replica) => replica.isCatchingUp)) this.report.saw('compaction during sync')
+    }
   }
 
   static async create(
