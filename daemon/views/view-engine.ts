@@ -14,6 +14,10 @@ import { rewrite } from './rewrite.ts'
 import { costFault, type StepMessage, type StepName, type StepReply, type ViewSteps } from './view-steps.ts'
 
 type Document = Automerge.Doc<Record<string, unknown>>
+interface Held {
+  readonly document: Document
+  seq: Seq
+}
 type Answers = { [Name in StepName]: (ask: ViewSteps[Name]['ask']) => ViewSteps[Name]['answer'] }
 
 /** A repeated request then costs its new changes only; a long text takes tens of megabytes, so they are few. */
@@ -48,7 +52,7 @@ function apply(document: Document, changes: Uint8Array[]): void {
 export class ViewEngine {
   readonly #usage: ViewUsage
   /** Least recently used first. */
-  readonly #held = new Map<BlockId, { readonly document: Document; seq: Seq }>()
+  readonly #held = new Map<BlockId, Held>()
   readonly #answers: Answers = {
     hold: ({ block }) => {
       const entry = this.#held.get(block)
@@ -59,14 +63,8 @@ export class ViewEngine {
     },
 
     begin: ({ block, seq, from, bytes }) => {
-      this.#drop(block)
-      for (const oldest of this.#held.keys()) {
-        if (this.#held.size < maxHeld) break
-        this.#drop(oldest)
-      }
-      const document: Document = from === 'snapshot' ? Automerge.load(bytes) : Automerge.init()
-      this.#held.set(block, { document, seq })
-      if (from === 'change') apply(document, [bytes])
+      this.#replace(block, seq, () => (from === 'snapshot' ? Automerge.load(bytes) : Automerge.init()))
+      if (from === 'change') apply(this.#documentOf(block).document, [bytes])
     },
 
     apply: ({ block, seq, bytes, lengths, limit }) => {
@@ -103,7 +101,7 @@ export class ViewEngine {
 
     rewrite: ({ block, initial, actor }) => ({ changes: rewrite(this.#documentOf(block).document, initial, actor) }),
 
-    check: ({ bytes, heads, changes }) => checkSaved(bytes, heads, changes),
+    check: ({ block, seq, bytes, heads, changes }) => this.#replace(block, seq, () => loadSaved(bytes, heads, changes)),
 
     recall: ({ block, hashes }) => {
       const engine = engineOf(this.#documentOf(block).document)
@@ -111,11 +109,11 @@ export class ViewEngine {
     },
 
     snapshot: ({ block }) => {
-      const { document } = this.#documentOf(block)
+      const { document, seq } = this.#documentOf(block)
       const bytes = Automerge.save(document)
       const heads = headsOf(document)
       const changes = Automerge.stats(document).numChanges
-      checkSaved(bytes, heads, changes)
+      this.#replace(block, seq, () => loadSaved(bytes, heads, changes))
       return { bytes, heads, changes }
     },
   }
@@ -143,10 +141,20 @@ export class ViewEngine {
     return this.#answers[message.step](message)
   }
 
-  #documentOf(block: BlockId): { readonly document: Document; seq: Seq } {
+  #documentOf(block: BlockId): Held {
     const entry = this.#held.get(block)
     if (entry === undefined) throw new Error('the document is not held')
     return entry
+  }
+
+  /** Never two of one long text at a time: memory that the engine once took stays with the thread. */
+  #replace(block: BlockId, seq: Seq, make: () => Document): undefined {
+    this.#drop(block)
+    for (const oldest of this.#held.keys()) {
+      if (this.#held.size < maxHeld) break
+      this.#drop(oldest)
+    }
+    this.#held.set(block, { document: make(), seq })
   }
 
   #drop(block: BlockId): void {
@@ -170,13 +178,15 @@ export class ViewEngine {
  * Documents exist that save but never load again. Loading computes every change anew and compares its hash, so equal heads
  * mean that nothing was lost on the way.
  */
-function checkSaved(bytes: Uint8Array, heads: readonly ChangeHash[], changes: number): undefined {
+function loadSaved(bytes: Uint8Array, heads: readonly ChangeHash[], changes: number): Document {
   const loaded: Document = Automerge.load(bytes)
   try {
     if (headsOf(loaded).join() !== heads.toSorted().join()) throw new Error('the snapshot has other heads')
     if (Automerge.stats(loaded).numChanges !== changes) throw new Error('the snapshot has lost changes')
-  } finally {
+    return loaded
+  } catch (error) {
     Automerge.free(loaded)
+    throw error
   }
 }
 

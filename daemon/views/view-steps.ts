@@ -38,10 +38,14 @@ export interface ViewSteps {
     ask: { readonly block: BlockId; readonly initial: Uint8Array; readonly actor: ActorId }
     answer: { readonly changes: readonly Uint8Array[] }
   }
-  /** Whether bytes load, and to this: fails otherwise. `changes` counts the first change of the schema. */
+  /**
+   * Whether bytes load, and to this: fails otherwise. The document is then the one that was loaded. `changes` counts the
+   * first change of the schema.
+   */
   check: {
     ask: {
       readonly block: BlockId
+      readonly seq: Seq
       readonly bytes: Uint8Array
       readonly heads: readonly ChangeHash[]
       readonly changes: number
@@ -53,7 +57,7 @@ export interface ViewSteps {
     ask: { readonly block: BlockId; readonly hashes: readonly ChangeHash[] }
     answer: { readonly maxOps: Float64Array<ArrayBuffer> }
   }
-  /** Saves the document and loads what was saved again. `changes` counts the first change of the schema. */
+  /** Saves the document and goes on with what was saved, loaded again. `changes` counts the first change of the schema. */
   snapshot: {
     ask: { readonly block: BlockId }
     answer: { readonly bytes: Uint8Array; readonly heads: readonly ChangeHash[]; readonly changes: number }

@@ -151,11 +151,9 @@ export class Views {
       const stored = await disk.snapshot(block.id)
       if (stored?.seq !== snapshot.seq) throw new MooringError('view-failed', { detail: 'another snapshot is stored' })
       const bytes = Uint8Array.from(stored.bytes)
-      const { heads, changes } = snapshot
-      await thread.ask('check', { block: block.id, heads, changes: changes + 1, bytes }, [bytes.buffer])
-      // Somebody may have had the block made of the snapshot before this one, since this one was made.
-      const { seq } = await thread.ask('hold', { block: block.id })
-      if (seq !== undefined && seq < snapshot.seq) this.#outdated.add(block.id)
+      const { seq, heads, changes } = snapshot
+      // From here on the worker has it from this snapshot, and no longer from one before: nothing that went is missed.
+      await thread.ask('check', { block: block.id, seq, heads, changes: changes + 1, bytes }, [bytes.buffer])
     })
   }
 
