@@ -14,6 +14,8 @@ export interface Sizes {
   /** Edits of the recorded session. */
   readonly replay1: number
   readonly replay100: number
+  /** From the end of `replay-1` until the server's memory is looked at once more; 0: it is not. */
+  readonly restMs: number
   readonly cold: number
   readonly reconnectEdits: number
   readonly manyBlocks: number
@@ -34,6 +36,7 @@ export const wholeSizes: Sizes = {
   fanout50: 3_000,
   replay1: 259_778,
   replay100: 259_778,
+  restMs: 60_000,
   cold: 259_778,
   reconnectEdits: 1_000,
   manyBlocks: 1_000,
@@ -54,6 +57,7 @@ export const quickSizes: Sizes = {
   fanout50: 500,
   replay1: 10_000,
   replay100: 20_000,
+  restMs: 0,
   cold: 20_000,
   reconnectEdits: 1_000,
   manyBlocks: 1_000,

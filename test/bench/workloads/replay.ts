@@ -4,13 +4,21 @@ import type { Sizes } from '../sizes.ts'
 import { finalText } from '../trace.ts'
 import type { Workload } from '../workload.ts'
 
-const replay = (perChange: number, edits: (sizes: Sizes) => number): Workload => ({
+interface ReplayInit {
+  readonly perChange: number
+  edits(sizes: Sizes): number
+  /** From the end until the server's memory is looked at once more; 0: it is not. */
+  restMs(sizes: Sizes): number
+}
+
+const replay = ({ perChange, edits, restMs }: ReplayInit): Workload => ({
   name: `replay-${perChange}`,
   what: (sizes) => `${edits(sizes)} edits of the recorded session, ${perChange} per change, to a second client`,
   metrics: [
     { name: 'converge_s', unit: 's', target: '≤ 1.3 × the writer_s of automerge-alone' },
     { name: 'writer_s', unit: 's' },
     { name: 'server_rss_mb', unit: 'MB', target: '≤ 420' },
+    { name: 'server_rss_mb_after', unit: 'MB', target: '≤ 150' },
     { name: 'wire_bytes', unit: 'bytes' },
     { name: 'wire_bytes_up', unit: 'bytes', target: '≤ 12 an edit' },
     { name: 'wire_bytes_down', unit: 'bytes', target: '≤ 12 an edit' },
@@ -31,12 +39,16 @@ const replay = (perChange: number, edits: (sizes: Sizes) => number): Workload =>
     await writer.do('settle', held)
     const { up, down } = relay.bytes
     const rss = residentMb(server.process.pid, 'peak')
+    // What it keeps when all is done, both clients still there.
+    await new Promise((resolve) => setTimeout(resolve, restMs(sizes)))
+    const rssAfter = restMs(sizes) > 0 ? residentMb(server.process.pid, 'now') : undefined
     await Promise.all([writer.kill(), reader.kill()])
     await server.stop()
     return {
       converge_s: (endMs - startMs) / 1_000,
       writer_s: writtenMs / 1_000,
       server_rss_mb: rss,
+      server_rss_mb_after: rssAfter,
       wire_bytes: up + down,
       wire_bytes_up: up,
       wire_bytes_down: down,
@@ -48,5 +60,5 @@ const replay = (perChange: number, edits: (sizes: Sizes) => number): Workload =>
   },
 })
 
-export const replay1 = replay(1, (sizes) => sizes.replay1)
-export const replay100 = replay(100, (sizes) => sizes.replay100)
+export const replay1 = replay({ perChange: 1, edits: (sizes) => sizes.replay1, restMs: (sizes) => sizes.restMs })
+export const replay100 = replay({ perChange: 100, edits: (sizes) => sizes.replay100, restMs: () => 0 })
