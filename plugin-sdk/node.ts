@@ -41,7 +41,8 @@ const stopTimeoutMs = 3_000
 const quicSettings = {
   // The other side died: noticed within 5 s. The shorter of both ends counts.
   maxIdleTimeout: 5_000,
-  keepAliveInterval: 1_500,
+  // Longer than from one beat to the next: those keep it alive by themselves.
+  keepAliveInterval: limits.beatEveryMs + 500,
   maxConcurrentStreamLimit: 64,
   maxStreamData: limits.creditBytes,
   maxConnectionData: 4 * 1024 * 1024,

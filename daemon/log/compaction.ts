@@ -1,17 +1,18 @@
 /**
- * Folds the verified old changes of a block into a snapshot, by itself when its tail is as long as what the snapshot holds,
- * and at least a thousand changes, so that the cost stays proportional to the log. Keeps: rows go only after the snapshot
+ * Folds the verified old changes of a block into a snapshot. By itself after a verification, so while nobody writes, when the
+ * tail is as long as what the snapshot holds and at least a thousand changes: its cost stays proportional to the log. Keeps: rows go only after the snapshot
  * that stands for them is durable, was read back and became a document again; stopped anywhere, nothing is missing.
  */
 import { asError, MooringError } from '../../protocol/errors.ts'
 import type { Logger } from '../log.ts'
-import type { BlockId, BlockRow, FoldableRows, Seq, Snapshot, Storage } from '../storage/storage.ts'
+import type { BlockId, BlockRow, FoldableRows, Snapshot, Storage } from '../storage/storage.ts'
 import type { ChangeLog } from './change-log.ts'
+import type { Verification } from './verification.ts'
 
 export interface CompactionComponents {
-  readonly log: Pick<ChangeLog, 'index' | 'onPublish' | 'fold' | 'published'>
+  readonly log: Pick<ChangeLog, 'index' | 'fold' | 'published'>
   readonly storage: Pick<Storage, 'snapshots' | 'snapshot' | 'putSnapshot' | 'foldable' | 'fold'>
-  readonly verification: { verify(block: BlockId): Promise<Snapshot | undefined>; verifiedSeq(block: BlockId): Seq }
+  readonly verification: Pick<Verification, 'verify' | 'verifiedSeq' | 'onVerified'>
   readonly views: {
     /** Resolves when what is read back of the snapshot became a document again. */
     store(block: BlockRow, snapshot: Snapshot, disk: Pick<Storage, 'snapshot' | 'putSnapshot'>): Promise<void>
@@ -42,14 +43,12 @@ export class Compaction {
 
   /** Takes up what an earlier run of the daemon left unfinished. */
   async start(): Promise<void> {
-    const { log, storage } = this.#components
+    const { log, storage, verification } = this.#components
     for (const { block, changes, isFoldable } of await storage.snapshots()) {
       this.#covered.set(block, changes)
       if (isFoldable) this.#due.add(block)
     }
-    this.#unsubscribe = log.onPublish((groups) => {
-      for (const group of groups) this.#look(group.block)
-    })
+    this.#unsubscribe = verification.onVerified((block) => this.#look(block))
     for (const row of log.index.live()) this.#look(row.id)
     if (this.#due.size > 0) this.#working ??= this.#work()
   }

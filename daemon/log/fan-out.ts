@@ -1,7 +1,8 @@
 /**
  * When the watchers hear of what was committed. At once while that costs little; when telling everybody took T, what is
  * committed in the next T goes out together, as one group for each block and author. So the cost of a watcher is that of
- * its bytes and of a bounded number of frames, and telling never takes more than half of the main thread's time. Keeps:
+ * its bytes and of a bounded number of frames, and telling never takes more than half of the main thread's time. A frame
+ * costs who gets it far more than who sends it: where many watch one block, it waits for them as well. Keeps:
  * log order, and nothing is readable before it was handed over here.
  */
 import type { Clock } from '../../protocol/index.ts'
@@ -16,7 +17,9 @@ export interface FanOutInit {
 }
 
 /** However many watch: what was committed is on its way after this time. */
-const maxWaitMs = 20
+const maxWaitMs = 50
+/** About what a frame costs its reader, mostly for the signature and for the call of the engine that applies it. */
+const readerMs = 1
 
 export class FanOut {
   readonly #init: FanOutInit
@@ -84,7 +87,8 @@ export class FanOut {
   #tell(): void {
     const { clock, ring } = this.#init
     const startMs = clock.monotonicMs()
-    for (const group of joinGroups(this.#groups)) ring.push(group)
+    const groups = [...joinGroups(this.#groups)]
+    for (const group of groups) ring.push(group)
     this.#groups = []
     this.#position = this.#committed
     this.#isTelling = true
@@ -92,9 +96,11 @@ export class FanOut {
     // What the listeners began runs on until nothing is ready any more; the event loop gets its turn after that.
     setImmediate(() => {
       this.#isTelling = false
-      const tookMs = clock.monotonicMs() - startMs
-      this.#mayTellAtMs = clock.monotonicMs() + Math.min(tookMs, maxWaitMs)
-      if (this.#committed > this.#position && this.#cancel === undefined) this.#wait(Math.min(tookMs, maxWaitMs))
+      const nowMs = clock.monotonicMs()
+      const readers = groups.reduce((most, { sent }) => Math.max(most, sent), 1)
+      const waitMs = Math.min(maxWaitMs, Math.max(nowMs - startMs, (readers - 1) * readerMs))
+      this.#mayTellAtMs = nowMs + waitMs
+      if (this.#committed > this.#position && this.#cancel === undefined) this.#wait(waitMs)
     })
   }
 }

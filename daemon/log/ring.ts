@@ -30,6 +30,8 @@ export class LogGroup {
   readonly tips: readonly AuthoredTip[]
   readonly bytes: number
   readonly #runs = new Map<RunEncoding, Uint8Array>()
+  /** How often it was sent. */
+  sent = 0
   /** What was last made of this and those that follow it, up to one of them. */
   #joint: { readonly last: LogGroup; readonly whole: LogGroup } | undefined
 
@@ -92,6 +94,7 @@ export class LogGroup {
 
   /** Encoded once for each encoding that is read, however many watchers there are. */
   run(encoding: RunEncoding): Uint8Array {
+    this.sent++
     let run = this.#runs.get(encoding)
     if (run === undefined) {
       run = encodeRun(

@@ -1,5 +1,5 @@
 /**
- * Verifies the log behind itself: each block is made from its log, saved and loaded again, some time after it changed.
+ * Verifies the log behind itself: each block is made from its log, saved and loaded again, once it has been quiet for a while.
  * What a block cannot be made with is set aside. Keeps: nothing waits for a verification that did not ask for it; the
  * time spent on a block stays a small part of the time that passes; a block that cannot be verified is left as it is.
  */
@@ -22,11 +22,14 @@ export interface VerificationInit {
   readonly clock: Clock
   readonly logger: Logger
   /**
-   * Time from a change to the verification of its block: what is written meanwhile is verified along with it.
+   * Time from the last change to the verification of its block: whoever is writing needs the processor more.
    * @default 2_000 ms
    */
   readonly delayMs?: number
 }
+
+/** A block that is never quiet is verified this long after the first change that was not. */
+const maxDelayMs = 20_000
 
 /** Verifying a block that took T is not due again before twenty times T: a twentieth of one processor at most. */
 const restFactor = 20
@@ -39,11 +42,14 @@ export class Verification {
   readonly #verified = new Map<BlockId, Seq>()
   /** When a block is due, on the monotonic clock. */
   readonly #due = new Map<BlockId, number>()
+  /** Since when a block waits; since ever, when it waits for nothing any more. */
+  readonly #since = new Map<BlockId, number>()
   readonly #notBefore = new Map<BlockId, number>()
   /** Until when a block is not tried again, because nobody could be blamed for its failure. */
   readonly #failedUntil = new Map<BlockId, number>()
   /** Runs that wait for their turn, by block. */
   readonly #waiting = new Map<BlockId, Promise<Snapshot | undefined>>()
+  readonly #listeners = new Set<(block: BlockId) => void>()
   #last: Promise<unknown> = Promise.resolve()
   #unsubscribe: (() => void) | undefined
   #cancelTimer: (() => void) | undefined
@@ -72,18 +78,26 @@ export class Verification {
     await this.#last
   }
 
+  /** Told of each block that was verified by itself. Listeners must not throw. Returns how to stop listening. */
+  onVerified(listener: (block: BlockId) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
   /** Up to where a block is verified. */
   verifiedSeq(block: BlockId): Seq {
     return this.#verified.get(block) ?? 0
   }
 
-  /** The block is verified after a while, unless it is by then. */
+  /** The block is verified once nothing more came for a while, unless it is by then. */
   soon(block: BlockId, delayMs: number = this.#delayMs): void {
     const row = this.#init.log.index.byId(block)
     if (this.#isStopped || row === undefined || row.deletedSeq > 0) return
     if (row.visibleSeq <= this.verifiedSeq(block)) return
-    const dueMs = Math.max(this.#init.clock.monotonicMs() + delayMs, this.#notBefore.get(block) ?? 0)
-    if (dueMs >= (this.#due.get(block) ?? Number.POSITIVE_INFINITY)) return
+    const nowMs = this.#init.clock.monotonicMs()
+    const sinceMs = delayMs === 0 ? Number.NEGATIVE_INFINITY : (this.#since.get(block) ?? nowMs)
+    this.#since.set(block, sinceMs)
+    const dueMs = Math.max(Math.min(nowMs + delayMs, sinceMs + maxDelayMs), this.#notBefore.get(block) ?? 0)
     this.#due.set(block, dueMs)
     this.#arm(dueMs)
   }
@@ -118,6 +132,7 @@ export class Verification {
     if (this.#isStopped) throw new MooringError('daemon-stopping')
     // First: what is gone and stayed due would be found due again, without end.
     this.#due.delete(block)
+    this.#since.delete(block)
     if (row === undefined || row.deletedSeq > 0) return undefined
     const startMs = clock.monotonicMs()
     const retryAfterMs = (this.#failedUntil.get(block) ?? 0) - startMs
@@ -190,6 +205,7 @@ export class Verification {
     if (block !== undefined) {
       try {
         await this.verify(block)
+        for (const listener of this.#listeners) listener(block)
       } catch (error) {
         if (this.#isStopped) return
         logger.warn({ block, err: asError(error) }, 'a block could not be verified')

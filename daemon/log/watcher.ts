@@ -260,7 +260,7 @@ export class Watcher {
     this.#position = position
   }
 
-  /** Tells of blocks that were made or deleted between the position and `until`. */
+  /** Tells of blocks that were made or deleted up to `until`; of both, because who heard of one may lack the cursor. */
   async #passEvents(until: Seq): Promise<void> {
     const { index } = this.#components
     for (const event of index.events(this.#position, until)) {
@@ -276,11 +276,9 @@ export class Watcher {
       if (row === undefined) continue
       if (event.kind === 'deleted') this.#sender.deleted(row, this.#following.delete(row.id))
       else if (!this.#following.has(row.id) && this.#watches.matches(row.address)) {
-        // Also what is deleted by now: who was told of it after its last cursor is told of that too.
         this.#following.add(row.id)
-        if (row.deletedSeq > 0) continue
-        await this.#introduce(row)
         if (row.horizonSeq > 0) await this.#send(row.id)
+        else await this.#introduce(row)
       }
     }
   }

@@ -28,6 +28,7 @@ import type { Links } from './links.ts'
 import { isAddressInUse, type ListenInit, listenAddresses, listenError, sharedPort } from './listen.ts'
 import { createQuic, type Quic } from './quic.ts'
 import { refuseStream } from './refuse-stream.ts'
+import { silentLogger } from './silent-logger.ts'
 
 /** A stream that may be served. */
 export interface ServedStream {
@@ -166,6 +167,7 @@ class ListeningNode implements Node {
     this.#quic = quic
     const library = await createLibp2p({
       start: false,
+      logger: silentLogger,
       privateKey: await generateKeyPairFromSeed('Ed25519', seed),
       addresses: { listen: listenAddresses(listen, port) },
       transports: [quic.transport, ...(listen.tcp ? [tcp({ maxConnections: maxTcpSockets })] : [])],

@@ -6,7 +6,7 @@
  */
 import { type QuicComponents, quic } from '@chainsafe/libp2p-quic'
 import type { CreateListenerOptions, Listener, Transport } from '@libp2p/interface'
-import { MooringError, ReadSize } from '../../protocol/index.ts'
+import { limits, MooringError, ReadSize } from '../../protocol/index.ts'
 
 export interface QuicInit {
   /**
@@ -33,7 +33,8 @@ export interface Quic {
 /** Idle time, keep-alive and windows: dead links are noticed within 7 s, and one peer's unread bytes stay few. */
 const settings = {
   maxIdleTimeout: 5_000,
-  keepAliveInterval: 1_500,
+  // Longer than from one beat to the next: with a session those keep it alive, without one this does.
+  keepAliveInterval: limits.beatEveryMs + 500,
   maxConcurrentStreamLimit: 64,
   maxStreamData: 1024 * 1024,
   maxConnectionData: 4 * 1024 * 1024,

@@ -1,12 +1,14 @@
 /**
  * How long a block collects what arrives before it applies it: one call of the engine costs time proportional to the
- * document however much it brings. Keeps true: no block applies for more than half of the time, and many share
- * that half evenly, so that a large one costs a small one nothing.
+ * document however much it brings. Keeps true: no block applies for more than half of the time, a large one
+ * for no more than a quarter, and many share that half evenly, so that a large one costs a small one nothing.
  */
 import type { Clock } from '../../protocol/index.ts'
 
 /** A block that applies quickly waits no longer than this for others, however many there are and however busy it is. */
 const maxShareMs = 100
+/** A block that applies for longer than this rests three times as long: whoever writes it needs the processors as well. */
+const slowMs = 10
 
 export class ApplyShare {
   /** One per process: blocks of all replicas share its one thread. */
@@ -40,7 +42,8 @@ export class ApplyShare {
       else blocks++
     }
     const tookMs = endMs - startMs
-    const untilMs = endMs + Math.max(tookMs, Math.min(maxShareMs, tookMs * (2 * blocks - 1)))
+    const ownMs = tookMs > slowMs ? 3 * tookMs : tookMs
+    const untilMs = endMs + Math.max(ownMs, Math.min(maxShareMs, tookMs * (2 * blocks - 1)))
     this.#active.set(block, untilMs)
     return untilMs
   }

@@ -1,5 +1,6 @@
 /** What a block is given: its identity, time and randomness, and whom it tells. */
 import type { BlockAddress, ChangeHash, Clock, PeerId, SchemaName } from '../../protocol/index.ts'
+import type { LocalChange } from './local-change.ts'
 import type { StoredContent } from './store.ts'
 
 export interface BlockInit {
@@ -13,6 +14,8 @@ export interface BlockInit {
   nextPosition?(): number
   /** What an earlier process left. */
   readonly stored?: StoredContent | undefined
+  /** A change was made here: it is stored, and sent. */
+  onLocal(change: LocalChange): void
   /** After a batch was applied or the document was replaced. */
   onRemote(): void
   /** The engine cannot take these; the block goes on without them. */

@@ -6,22 +6,20 @@ import * as A from '@automerge/automerge'
 import {
   type BlockAddress,
   type ChangeHash,
-  limits,
-  MooringError,
   type SchemaName,
   type SchemaValues,
   schemaNamed,
 } from '../../protocol/index.ts'
-import { actorPrefix, type ChangeFacts, makeActor, readChange } from '../../protocol/sync/index.ts'
+import { actorPrefix, makeActor, readChange } from '../../protocol/sync/index.ts'
 import { ApplyTimer } from './apply-timer.ts'
 import type { BlockInit } from './block-init.ts'
-import { withTrueCounters } from './counters.ts'
 import { type Base, BlockDocument, firstOf, type KnownChange, snapshotBase } from './document.ts'
 import { type LocalChange, localChange } from './local-change.ts'
-import { OwnChanges } from './own-changes.ts'
+import type { OwnChanges } from './own-changes.ts'
 import { hashOf } from './re-encoding.ts'
 import type { StoredContent } from './store.ts'
 import { Tips } from './tips.ts'
+import { Writer } from './writer.ts'
 
 type Doc<Name extends SchemaName> = A.Doc<SchemaValues[Name]>
 
@@ -39,7 +37,7 @@ export class Block<Name extends SchemaName = SchemaName> {
   #arrived: KnownChange[] = []
   #waitingBytes = 0
   readonly #timer: ApplyTimer
-  readonly #own = new OwnChanges()
+  readonly #writer: Writer<SchemaValues[Name]>
   /** What the engine could not take. */
   readonly #leftOut = new Set<string>()
   /** Whether there is more in the document than what was made here and is not settled. */
@@ -53,6 +51,7 @@ export class Block<Name extends SchemaName = SchemaName> {
     this.tips = new Tips(init.stored?.tips)
     const snapshot = init.stored?.snapshot
     this.#document = new BlockDocument(snapshot ? snapshotBase(snapshot) : this.#first, () => this.#mintActor())
+    this.#writer = new Writer(init, this.#document)
     if (init.stored !== undefined) this.#resume(init.stored)
   }
 
@@ -64,6 +63,10 @@ export class Block<Name extends SchemaName = SchemaName> {
 
   get own(): Pick<OwnChanges, 'made' | 'newest' | 'unsettled'> {
     return this.#own
+  }
+
+  get #own(): OwnChanges {
+    return this.#writer.own
   }
 
   get unsettled(): readonly LocalChange[] {
@@ -78,37 +81,36 @@ export class Block<Name extends SchemaName = SchemaName> {
   /** Newest seq of every actor in the document. */
   clock(): { actor: string; seq: number }[] {
     this.applyNow()
+    this.tell()
     return this.#document.clock()
   }
 
   /**
-   * Makes a local change; undefined when `edit` changed nothing.
+   * Makes a local change, and tells of it at the end of this turn at the latest. Whether `edit` changed anything.
    * @throws `change-too-large`, `bad-change` for what no daemon takes: nothing was changed
    */
-  change(edit: (draft: SchemaValues[Name]) => void): LocalChange | undefined {
+  change(edit: (draft: SchemaValues[Name]) => void): boolean {
     if (!this.#document.isMade) this.applyNow()
-    const doc = this.#document.value
-    // The clock's time, not the system's: what is written follows from what the process was given.
-    const time = Math.floor(this.#init.clock.nowMs() / 1_000)
-    const patches: A.Patch[][] = []
-    const next = A.change(doc, { time, patchCallback: (made) => patches.push(made) }, (draft) => {
-      edit(draft as SchemaValues[Name])
-      // Thrown in here the change is rolled back; once it is history nobody could take it.
-      if (A.getBackend(doc).pendingOps() > limits.maxOpsPerFrame) {
-        const detail = `one change has at most ${limits.maxOpsPerFrame} operations; a typed character is one: make several changes`
-        throw new MooringError('change-too-large', { detail })
-      }
-    })
-    const bytes = next !== doc && A.getLastLocalChange(next)
-    if (!bytes) return undefined
-    const facts = this.#readOwn(next, bytes)
-    // An edit that changed nothing makes no change: the last one is the one before.
-    if (this.#own.isNewest(facts.actor, facts.seq)) return undefined
-    const number = this.#own.nextNumber()
-    const change = localChange(bytes, facts, { number, position: this.#init.nextPosition?.() ?? number })
-    this.#own.add(change)
-    this.#document.changed(withTrueCounters(next, patches.flat()), change)
-    return change
+    const { isTold } = this.#writer
+    const made = this.#writer.edit(edit)
+    if (made === undefined) return false
+    if (!made.isTyped) return this.tell() > 0
+    if (isTold) queueMicrotask(() => this.#tellLater())
+    return true
+  }
+
+  /** Stores and sends what was changed in this turn. How many changes that are. @throws as {@link change} */
+  tell(): number {
+    return this.#writer.tell()
+  }
+
+  /** A throw out of a microtask would end the process of the plugin. */
+  #tellLater(): void {
+    try {
+      this.tell()
+    } catch (error) {
+      this.#break(error)
+    }
   }
 
   /**
@@ -143,6 +145,7 @@ export class Block<Name extends SchemaName = SchemaName> {
    * @throws `malformed` for what is no document
    */
   restore(snapshot: Uint8Array): KnownChange[] | undefined {
+    this.tell()
     const base = snapshotBase(snapshot)
     const added = this.#hasSettled ? this.#restoreOver(base) : undefined
     if (added === undefined) this.#document.restart(base, this.unsettled)
@@ -180,6 +183,7 @@ export class Block<Name extends SchemaName = SchemaName> {
    * out, oldest first; undefined when nothing of it was here.
    */
   takeOut(hashes: ReadonlySet<string>): KnownChange[] | undefined {
+    this.tell()
     const doc = this.value
     const isHere = [...hashes].some((hash) => this.#leftOut.delete(hash) || A.hasHeads(doc, [hash]))
     if (!isHere && A.getMissingDeps(doc, []).length === 0) return undefined
@@ -201,11 +205,14 @@ export class Block<Name extends SchemaName = SchemaName> {
     this.applyNow()
     const patches = this.#document.effectOf(new Set(this.#own.from(first).map(({ hash }) => hash)))
     const aside = this.setAside(first)
+    const again: LocalChange[] = []
     try {
-      return { aside, again: this.change((draft) => A.applyPatches(draft, patches)) }
+      this.#writer.edit((draft) => A.applyPatches(draft, patches))
+      this.#writer.tell((change) => again.push(change))
     } catch {
-      return { aside, again: undefined }
+      // It is more than one change may hold: its author has it aside.
     }
+    return { aside, again: again[0] }
   }
 
   /**
@@ -284,25 +291,20 @@ export class Block<Name extends SchemaName = SchemaName> {
 
   #apply(batch: readonly KnownChange[]): void {
     try {
+      this.tell()
       this.#document.add(batch)
       void this.#document.value
       const poison = this.#document.takePoison()
       for (const { hash } of poison) this.#leftOut.add(hash)
       if (poison.length > 0) this.#init.onPoison(poison.map(({ hash }) => hash))
     } catch (error) {
-      this.#isBroken = true
-      this.#init.onBroken(error)
+      this.#break(error)
     }
   }
 
-  /** The check that the daemon will make, while the change can still be taken back. */
-  #readOwn(next: Doc<Name>, bytes: Uint8Array): ChangeFacts {
-    try {
-      return readChange(bytes)
-    } catch (error) {
-      this.#document.undo(next, hashOf(bytes))
-      throw error
-    }
+  #break(error: unknown): void {
+    this.#isBroken = true
+    this.#init.onBroken(error)
   }
 
   #without(isOut: (hash: string) => boolean): KnownChange[] {

@@ -8,6 +8,7 @@ import * as A from '@automerge/automerge'
 import type { BlockSchema, ChangeHash } from '../../protocol/index.ts'
 import { headsOf } from './document-chunk.ts'
 import { assertSame, hashOf, type KnownChange } from './re-encoding.ts'
+import { readAnew } from './reading.ts'
 
 /** Where a document begins. */
 export interface Base {
@@ -92,6 +93,7 @@ export class BlockDocument<Value> {
       )
       this.#doc = next
       assertSame(next, before, batch)
+      this.#doc = readAnew(next)
       this.#grow(batch)
     } catch {
       // The engine threw, and its document is half changed; or it would hand out something else than was written.
@@ -99,17 +101,14 @@ export class BlockDocument<Value> {
     }
   }
 
-  /** Takes the document with one more change, which was made here. */
-  changed(next: A.Doc<Value>, change: KnownChange): void {
+  /** Takes the document with a change that was made here; which, is told by {@link made} before anything else is done. */
+  edited(next: A.Doc<Value>): void {
     this.#doc = next
-    this.#tail.push(change)
-    this.#fold(next)
   }
 
-  /** The document before a change that must not become history. */
-  undo(next: A.Doc<Value>, hash: string): void {
-    this.#doc = next
-    this.without((each) => each === hash)
+  made(change: KnownChange): void {
+    this.#tail.push(change)
+    this.#fold(this.value)
   }
 
   /** Begins again from a document, with changes on top of it. */

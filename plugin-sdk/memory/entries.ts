@@ -231,7 +231,6 @@ export class Entries {
     const { keeping } = this.#init
     const handle = new BlockHandle({
       block,
-      onLocal: (change) => this.made(entry, change),
       onDrop: (id) => keeping?.journal.add({ kind: 'drop-aside', address: entry.address, id }),
       checkRoom: () => keeping?.journal.checkRoom(),
       onListenerError: (error) =>
@@ -239,6 +238,7 @@ export class Entries {
       saved: async () => {
         if (keeping === undefined)
           throw new MooringError('wrong-state', { detail: 'the replica of this plugin is kept in memory only' })
+        block.tell()
         await keeping.journal.saved()
       },
     })
@@ -260,6 +260,7 @@ export class Entries {
       stored,
       random: (bytes) => this.#init.random(bytes),
       ...(keeping === undefined ? {} : { nextPosition: () => keeping.journal.nextPosition() }),
+      onLocal: (change) => this.made(entry, change),
       onPoison: (hashes) => {
         log.warn({ address, hashes }, 'changes of a block cannot be taken and were left out')
         this.#init.onPoison(entry, hashes)

@@ -2,7 +2,6 @@
 import type * as A from '@automerge/automerge'
 import { type BlockAddress, MooringError, type SchemaName, type SchemaValues } from '../../protocol/index.ts'
 import type { Block } from './block.ts'
-import type { LocalChange } from './local-change.ts'
 
 /**
  * `live`: what is written here reaches the others, what they write arrives. `catching-up`: connected, and what was
@@ -38,8 +37,6 @@ interface Waiter {
 
 export interface HandleComponents<Name extends SchemaName> {
   readonly block: Block<Name>
-  /** Tells the replica that there is something to send. */
-  onLocal(change: LocalChange): void
   onListenerError(error: unknown): void
   /** Resolves when all that was changed so far is durable on this machine. */
   saved(): Promise<void>
@@ -109,9 +106,7 @@ export class BlockHandle<Name extends SchemaName = SchemaName> {
   change(edit: (draft: SchemaValues[Name]) => void): void {
     if (this.#state === 'gone') throw new MooringError('block-deleted', { detail: this.#reason })
     this.#components.checkRoom()
-    const change = this.#components.block.change(edit)
-    if (change === undefined) return
-    this.#components.onLocal(change)
+    if (!this.#components.block.change(edit)) return
     this.emit('change', { local: true })
   }
 

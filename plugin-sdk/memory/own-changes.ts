@@ -33,10 +33,6 @@ export class OwnChanges {
     this.#made = this.#unsettled.length
   }
 
-  isNewest(actor: string, seq: number): boolean {
-    return this.#newest.get(actor)?.seq === seq
-  }
-
   nextNumber(): number {
     this.#made++
     return this.#made

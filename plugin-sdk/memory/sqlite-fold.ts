@@ -9,8 +9,11 @@ import type { FoldedRows, FoldResult, FoldTask } from './fold.ts'
 import type { Tables } from './sqlite-tables.ts'
 
 const minChanges = 1_000
-/** So many are folded in the middle of the work as well: loading them costs the next start more than folding them now. */
-const manyChanges = 10_000
+/**
+ * So many are folded in the middle of the work as well. Otherwise the work goes first: folding takes a processor from it for
+ * as long as the next start would take to load them, should there be no pause before.
+ */
+const manyChanges = 200_000
 /** After the last write, in ms: whoever types is not disturbed by it. */
 const quietMs = 2_000
 
@@ -21,11 +24,14 @@ export interface FolderInit {
   /** Something was committed. */
   onWritten(): void
   onFailure(error: unknown): void
+  /** Changes of a block that are folded also while it is written to. @default 200_000 */
+  readonly busyAt: number | undefined
 }
 
 export class Folder {
   readonly #tables: Tables
   readonly #init: FolderInit
+  readonly #busyAt: number
   /** Changes of a block behind its snapshot, and how many it takes to look again. */
   readonly #tails = new Map<number, { changes: number; dueAt: number }>()
   #working: { readonly block: number; readonly worker: Worker } | undefined
@@ -35,6 +41,7 @@ export class Folder {
   constructor(tables: Tables, init: FolderInit) {
     this.#tables = tables
     this.#init = init
+    this.#busyAt = init.busyAt ?? manyChanges
     tables.onGrown = (block, changes) => this.#grown(block, changes)
     for (const { block, changes } of tables.tails()) this.#grown(block, changes)
   }
@@ -50,7 +57,7 @@ export class Folder {
     tail.changes += changes
     this.#tails.set(block, tail)
     if (tail.changes < tail.dueAt) return
-    if (tail.changes >= Math.max(manyChanges, tail.dueAt)) this.#next(manyChanges)
+    if (tail.changes >= Math.max(this.#busyAt, tail.dueAt)) this.#next(this.#busyAt)
     else if (this.#quiet === undefined) this.#quiet = setTimeout(() => this.#next(minChanges), quietMs)
     else this.#quiet.refresh()
   }
@@ -77,7 +84,7 @@ export class Folder {
     const finish = (): void => {
       if (this.#working?.worker !== worker) return
       this.#working = undefined
-      this.#next(manyChanges)
+      this.#next(this.#busyAt)
       this.#quiet?.refresh()
     }
     worker.once('message', (result: FoldResult) => {

@@ -45,6 +45,7 @@ function serve(id: number, init: StoreInit): void {
       }
       const checkpoints = new Checkpoints({ db, onFailure, maxPages: init.walPages })
       const folder = new Folder(tables, {
+        busyAt: init.foldBusyAt,
         onWritten: () => checkpoints.written(),
         onFailure: (error) => {
           if (isBroken(error)) onFailure(error)

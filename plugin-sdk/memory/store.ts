@@ -185,4 +185,6 @@ export interface StoreInit {
    * @default 1,000, four megabytes
    */
   readonly walPages?: number
+  /** Changes of a block that are folded also while it is written to. @default 200_000 */
+  readonly foldBusyAt?: number
 }

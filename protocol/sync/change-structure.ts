@@ -190,9 +190,7 @@ function readDeps(reader: ByteReader): ChangeHash[] {
   const deps: ChangeHash[] = []
   let before = ''
   for (let n = 0; n < size; n++) {
-    const from = reader.at
-    reader.take(hashBytes)
-    const dep = hexOf(reader.bytes, from, reader.at)
+    const dep = hexOf(reader.bytes, reader.skip(hashBytes), reader.at)
     if (dep <= before) refuse('dep-order')
     before = dep
     deps.push(dep as ChangeHash)
@@ -203,9 +201,7 @@ function readDeps(reader: ByteReader): ChangeHash[] {
 function readActor(reader: ByteReader): ActorId {
   const length = reader.unsigned()
   if (length < 1 || length > maxActorBytes) refuse('actor-length')
-  const from = reader.at
-  reader.take(length)
-  return hexOf(reader.bytes, from, reader.at) as ActorId
+  return hexOf(reader.bytes, reader.skip(length), reader.at) as ActorId
 }
 
 /** Comparing lower-case hex is comparing bytes, also where one actor is the beginning of another. */

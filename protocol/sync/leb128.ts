@@ -74,6 +74,14 @@ export class ByteReader {
     return this.bytes.subarray(from, this.at)
   }
 
+  /** Passes over the next `length` bytes. Where they begin. */
+  skip(length: number): number {
+    const from = this.at
+    if (length > this.end - from) refuse('truncated')
+    this.at = from + length
+    return from
+  }
+
   /** A length followed by that many bytes of UTF-8. */
   text(): string {
     const length = this.unsigned()

@@ -86,10 +86,13 @@ const noOps: OpColumns = {
 
 /** Reads the column table and the columns, to the last byte. @throws `bad-change`, `change-too-large` */
 export function readOpColumns(reader: ByteReader, meter: Meter): OpColumns {
-  const found = readColumnTable(reader)
-  if (found.size === 0) return noOps
-  const at = (id: number): ColumnBytes | undefined => found.get(id)
-  const required = (id: number): ColumnBytes => found.get(id) ?? refuse('column-required')
+  const { ids, ends } = readColumnTable(reader)
+  if (ids.length === 0) return noOps
+  const at = (id: number): ColumnBytes | undefined => {
+    const n = ids.indexOf(id)
+    return n < 0 ? undefined : { bytes: reader.bytes, from: ends[n] as number, to: ends[n + 1] as number }
+  }
+  const required = (id: number): ColumnBytes => at(id) ?? refuse('column-required')
 
   const action = readNumbers(
     required(column.action),
@@ -140,9 +143,11 @@ function optional<Value>(bytes: ColumnBytes | undefined, read: (bytes: ColumnByt
   return bytes === undefined ? undefined : read(bytes)
 }
 
-function readColumnTable(reader: ByteReader): Map<number, ColumnBytes> {
+/** `ids` of the columns, and where each of them ends; the first of `ends` is where the first column begins. */
+function readColumnTable(reader: ByteReader): { readonly ids: readonly number[]; readonly ends: readonly number[] } {
   const size = reader.unsigned()
-  const lengths = new Map<number, number>()
+  const ids: number[] = []
+  const ends = [0]
   let before = -1
   for (let n = 0; n < size; n++) {
     const id = reader.unsigned()
@@ -152,14 +157,14 @@ function readColumnTable(reader: ByteReader): Map<number, ColumnBytes> {
     if (!known.has(id)) refuse('column-unknown')
     const length = reader.unsigned()
     if (length === 0) refuse('column-empty')
-    lengths.set(id, length)
+    ids.push(id)
+    ends.push(length)
   }
-  const found = new Map<number, ColumnBytes>()
-  for (const [id, length] of lengths) {
-    const from = reader.at
-    reader.take(length)
-    found.set(id, { bytes: reader.bytes, from, to: reader.at })
+  ends[0] = reader.at
+  for (let n = 1; n < ends.length; n++) {
+    reader.skip(ends[n] as number)
+    ends[n] = reader.at
   }
   if (!reader.done) refuse('trailing-bytes')
-  return found
+  return { ids, ends }
 }

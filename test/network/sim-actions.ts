@@ -183,7 +183,8 @@ export class SimActions {
   #startPlugin(replica: SimReplica): void {
     const random = this.#random
     const ms = random.chance(0.5) ? random.int(5, 300) : random.int(300, 8_000)
-    this.#later(ms, () => this.inBackground(replica.start()))
+    // Also at the end: one that was still stopping then is started by nobody else.
+    this.#world.clock.after(ms, () => this.inBackground(replica.start()))
   }
 
   #stopPlugin(replica: SimReplica): void {

@@ -45,7 +45,7 @@ export class ReplicaFacts {
 
 /** What one process of a plugin did under one id. */
 export class LifeFacts {
-  /** What it sent, and so has. */
+  /** What it wrote and sent, and so has. */
   readonly sent = new Set<string>()
   /** Blocks of which its store did not know yet that the daemon has them: it cannot say what it has of them. */
   readonly untold: ReadonlySet<string>
@@ -108,6 +108,8 @@ export class StreamOracle {
   readonly #generationOf = new Map<string, number>()
   /** Changes of the stream in the order they were sent. */
   readonly #sent: Sent[] = []
+  /** What it sent for others on this stream. On the next it speaks for its own actors alone. */
+  readonly #supplied = new Set<string>()
   #credit: number = limits.creditBytes
   #hasWaited = false
   #ackSent = 0
@@ -150,7 +152,8 @@ export class StreamOracle {
         const known = keyOf(fact.address, fact.hash)
         if (this.#facts.acked.has(known)) this.#report.saw('supplied again after restore')
         if (this.#facts.isOwn(fact.actor) || this.#isHostile) this.#facts.sent.set(known, fact)
-        this.#life.sent.add(known)
+        if (this.#facts.isOwn(fact.actor)) this.#life.sent.add(known)
+        else this.#supplied.add(known)
         this.#sent.push({ ...fact, isSupplied, isRefused: false })
       }
     }
@@ -212,7 +215,8 @@ export class StreamOracle {
           this.#mustBeDurable(fact, 'shown')
           const known = keyOf(fact.address, fact.hash)
           const isNewest = this.#life.newest === this && this.#facts.life === this.#life
-          const isOwn = this.#life.sent.has(known) && this.#daemon.isFrom(this.#replica, fact.address, fact.hash)
+          const wasSent = this.#life.sent.has(known) || this.#supplied.has(known)
+          const isOwn = wasSent && this.#daemon.isFrom(this.#replica, fact.address, fact.hash)
           const isOther = this.#life.hasOther(fact.address, this.#generationOf.get(fact.address))
           const cannotSay = isOther || this.#facts.aside.has(known) || this.#life.untold.has(fact.address)
           if (isNewest && isOwn && !cannotSay) {

@@ -1,6 +1,6 @@
 /** Poison in the log: what a block cannot be made with is set aside, and everything else goes on. */
 import * as A from '@automerge/automerge'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { schemaNamed } from '../../protocol/index.ts'
 import { alice, bob, mallory } from '../fixtures/cast.ts'
 import { type Poison, poisons } from '../fixtures/poison-kinds.ts'
@@ -260,6 +260,23 @@ describe('in the background', () => {
     await world.restart()
     expect(world.verification.verifiedSeq(id)).toBe(world.row(notes).visibleSeq)
     expect(world.clock.pending).toEqual([])
+  })
+
+  it('a block waits while it is written to, and not for ever', async () => {
+    const replica = new RawReplica(world.sync, alice)
+    await replica.begin(notes)
+    let doc = textDoc(actorOf(alice))
+    const { id } = world.row(notes)
+    const verify = vi.spyOn(world.views, 'verify')
+    for (let second = 0; second < 20; second++) {
+      expect(verify).not.toHaveBeenCalled()
+      const next = insert(doc, 0, 'x')
+      doc = next.doc
+      replica.submit([next.bytes])
+      await replica.settled(second + 1)
+      await world.clock.advance(1_000)
+    }
+    await vi.waitFor(() => expect(world.verification.verifiedSeq(id)).toBeGreaterThan(0), { timeout: 20_000 })
   })
 
   it('goes on to the end of the log when it is verified part by part', async () => {

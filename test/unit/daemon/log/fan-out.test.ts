@@ -91,14 +91,30 @@ describe('telling that takes time', () => {
     expect(fanOut.position).toBe(8)
   })
 
-  it('is put off for twenty milliseconds at most', async () => {
+  it('is put off for fifty milliseconds at most', async () => {
     tellingTakesMs = 5_000
     fanOut.add([group(alice, 1)], 1)
     await settled()
     fanOut.add([group(alice, 2)], 2)
-    expect(clock.pending).toEqual([20])
-    await clock.advance(20)
+    expect(clock.pending).toEqual([50])
+    await clock.advance(50)
     expect(told).toEqual([1, 2])
+  })
+
+  it('is put off for the readers when there are many of one group', async () => {
+    fanOut.onMore(() => {
+      for (let reader = 0; reader < 10; reader++) ring.after(0)?.at(-1)?.run('raw')
+    })
+    fanOut.add([group(alice, 1)], 1)
+    await settled()
+    fanOut.add([group(alice, 2)], 2)
+    expect(told).toEqual([1])
+    await clock.advance(9)
+    expect(told).toEqual([1, 2])
+    await settled()
+    await clock.advance(9)
+    fanOut.add([group(alice, 3)], 3)
+    expect(told).toEqual([1, 2, 3])
   })
 
   it('is not put off for who begins to read', async () => {

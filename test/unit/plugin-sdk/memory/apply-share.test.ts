@@ -15,9 +15,10 @@ function restAt(share: ApplyShare, block: object, startMs: number, endMs: number
 const one = {}
 const two = {}
 
-it('lets a block alone collect for as long as it applied', () => {
+it('lets a block alone collect for as long as it applied, a large one for three times as long', () => {
   const share = new ApplyShare(clock)
-  expect(restAt(share, one, 100, 155)).toBe(155 + 55)
+  expect(restAt(share, one, 100, 108)).toBe(108 + 8)
+  expect(restAt(share, one, 200, 255)).toBe(255 + 3 * 55)
 })
 
 it('divides half of the time among all that have something to apply', () => {
@@ -39,7 +40,7 @@ it('lets a block wait for others a tenth of a second, for itself as long as it t
   const share = new ApplyShare(clock)
   for (let n = 0; n < 100; n++) share.waits({})
   expect(restAt(share, one, 0, 10)).toBe(10 + 100)
-  expect(restAt(share, two, 0, 300)).toBe(300 + 300)
+  expect(restAt(share, two, 0, 300)).toBe(300 + 900)
 })
 
 it('is one for all that have the same clock', () => {

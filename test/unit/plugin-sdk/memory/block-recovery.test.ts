@@ -16,6 +16,7 @@ function open(): Block<'text'> {
     self: alice.peer,
     clock: new ManualClock(),
     random: (bytes) => new Uint8Array(randomBytes(bytes)),
+    onLocal: () => {},
     onRemote: () => {},
     onPoison: (hashes) => expect(hashes).toEqual([]),
     onBroken: (error) => {
@@ -25,7 +26,8 @@ function open(): Block<'text'> {
 }
 
 function type(block: Block<'text'>, text: string) {
-  const change = block.change((draft) => splice(draft, ['text'], draft.text.length, 0, text))
+  block.change((draft) => splice(draft, ['text'], draft.text.length, 0, text))
+  const change = block.unsettled.at(-1)
   if (change === undefined) throw new Error('no change was made')
   return change
 }

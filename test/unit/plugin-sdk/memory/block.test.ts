@@ -4,7 +4,14 @@ import * as A from '@automerge/automerge'
 import { describe, expect, it } from 'vitest'
 import { Block } from '../../../../plugin-sdk/memory/block.ts'
 import { Counter, splice } from '../../../../plugin-sdk/memory/index.ts'
-import { type BlockAddress, limits, type SchemaName, schemaNamed } from '../../../../protocol/index.ts'
+import type { LocalChange } from '../../../../plugin-sdk/memory/local-change.ts'
+import {
+  type BlockAddress,
+  limits,
+  type SchemaName,
+  type SchemaValues,
+  schemaNamed,
+} from '../../../../protocol/index.ts'
 import { ownsActor, readChange } from '../../../../protocol/sync/index.ts'
 import { alice, daemonPerson } from '../../../fixtures/cast.ts'
 import { ManualClock } from '../../../fixtures/clock.ts'
@@ -14,6 +21,7 @@ function open<Name extends SchemaName>(schema: Name) {
   let told = 0
   let minted = 0
   const poison: string[] = []
+  const local: LocalChange[] = []
   const block = new Block({
     address: 'space:home/notes' as BlockAddress,
     schema,
@@ -24,6 +32,7 @@ function open<Name extends SchemaName>(schema: Name) {
       minted++
       return new Uint8Array(randomBytes(bytes))
     },
+    onLocal: (change) => local.push(change),
     onRemote: () => {
       told++
     },
@@ -33,23 +42,69 @@ function open<Name extends SchemaName>(schema: Name) {
     },
   })
   /** Each document that is made has an actor of its own. */
-  return { block, clock, poison, told: () => told, documents: () => minted }
+  return { block, clock, local, poison, told: () => told, documents: () => minted }
+}
+
+/** Changes a block, and answers what was told of it. */
+function change<Name extends SchemaName>(
+  { block, local }: { block: Block<Name>; local: readonly LocalChange[] },
+  edit: (draft: SchemaValues[Name]) => void,
+): LocalChange {
+  expect(block.change(edit)).toBe(true)
+  block.tell()
+  const made = local.at(-1)
+  if (made === undefined) throw new Error('no change was made')
+  return made
 }
 
 describe('a local change', () => {
   it('is made under an actor of this key, with the facts that sending it needs', () => {
-    const { block } = open('text')
-    const change = block.change((draft) => splice(draft, ['text'], 0, 0, 'ab'))
-    expect(change).toMatchObject({ number: 1, seq: 1, ops: 2 })
-    expect(ownsActor(daemonPerson.peer, alice.peer, change?.actor ?? '')).toBe(true)
-    expect(block.unsettled).toEqual([change])
+    const opened = open('text')
+    const made = change(opened, (draft) => splice(draft, ['text'], 0, 0, 'ab'))
+    expect(made).toMatchObject({ number: 1, seq: 1, ops: 2 })
+    expect(ownsActor(daemonPerson.peer, alice.peer, made.actor)).toBe(true)
+    expect(opened.block.unsettled).toEqual([made])
+  })
+
+  it('is told at the end of the turn when it was typed, with all that was, and before anything else happens', async () => {
+    const { block, local } = open('text')
+    for (const letter of 'abc') block.change((draft) => splice(draft, ['text'], 0, 0, letter))
+    expect(local).toEqual([])
+    expect(block.value.text).toBe('cba')
+    await Promise.resolve()
+    expect(local.map(({ seq, number }) => [seq, number])).toEqual([
+      [1, 1],
+      [2, 2],
+      [3, 3],
+    ])
+    expect(block.unsettled).toEqual(local)
+    block.change((draft) => splice(draft, ['text'], 0, 0, 'd'))
+    const [first] = A.getAllChanges(
+      A.change(A.load<{ text: string }>(schemaNamed('text').initial.bytes), (draft) =>
+        A.splice(draft, ['text'], 0, 0, 'e'),
+      ),
+    ).slice(1)
+    if (first === undefined) throw new Error('nothing was made')
+    block.arrive([{ bytes: first, hash: readChange(first).hash }])
+    expect([...block.value.text].sort().join('')).toBe('abcde')
+    expect(local.map(({ seq }) => seq)).toEqual([1, 2, 3, 4])
+    await Promise.resolve()
+    expect(local).toHaveLength(4)
+  })
+
+  it('is told at once when it is more than typing', () => {
+    const { block, local } = open('map')
+    block.change(({ map }) => {
+      map.one = 1
+    })
+    expect(local).toHaveLength(1)
   })
 
   it('is none when the edit changes nothing', () => {
     const { block } = open('text')
-    expect(block.change(() => {})).toBeUndefined()
+    expect(block.change(() => {})).toBe(false)
     block.change((draft) => splice(draft, ['text'], 0, 0, 'a'))
-    expect(block.change(() => {})).toBeUndefined()
+    expect(block.change(() => {})).toBe(false)
     expect(block.unsettled).toHaveLength(1)
   })
 
@@ -87,8 +142,9 @@ describe('a local change', () => {
   })
 
   it('is taken back above the cap of bytes, under a fresh actor, and the next one is taken', () => {
-    const { block } = open('map')
-    const first = block.change((draft) => {
+    const opened = open('map')
+    const { block } = opened
+    const first = change(opened, (draft) => {
       draft.map.kept = 1
     })
     expect(() =>
@@ -97,12 +153,12 @@ describe('a local change', () => {
       }),
     ).toThrow(expect.objectContaining({ code: 'change-too-large' }))
     expect(A.toJS(block.value)).toEqual({ map: { kept: 1 } })
-    const next = block.change((draft) => {
+    const next = change(opened, (draft) => {
       draft.map.more = 2
     })
     expect(A.toJS(block.value)).toEqual({ map: { kept: 1, more: 2 } })
-    expect(next?.actor).not.toBe(first?.actor)
-    expect(next?.seq).toBe(1)
+    expect(next.actor).not.toBe(first.actor)
+    expect(next.seq).toBe(1)
   })
 })
 
@@ -178,17 +234,17 @@ describe('what arrives', () => {
 
 describe('what the daemon refuses for good', () => {
   it('leaves the document together with everything made after it', () => {
-    const { block } = open('text')
-    const first = block.change((draft) => splice(draft, ['text'], 0, 0, 'a'))
-    block.settle(new Set([first?.hash ?? '']))
-    const second = block.change((draft) => splice(draft, ['text'], 1, 0, 'b'))
-    const third = block.change((draft) => splice(draft, ['text'], 2, 0, 'c'))
-    if (second === undefined) throw new Error('no change was made')
+    const opened = open('text')
+    const { block } = opened
+    const first = change(opened, (draft) => splice(draft, ['text'], 0, 0, 'a'))
+    block.settle(new Set([first.hash]))
+    const second = change(opened, (draft) => splice(draft, ['text'], 1, 0, 'b'))
+    const third = change(opened, (draft) => splice(draft, ['text'], 2, 0, 'c'))
     expect(block.setAside(second)).toEqual([second, third])
     expect(block.value.text).toBe('a')
     expect(block.unsettled).toEqual([])
-    const next = block.change((draft) => splice(draft, ['text'], 1, 0, 'd'))
-    expect(next?.actor).not.toBe(second.actor)
+    const next = change(opened, (draft) => splice(draft, ['text'], 1, 0, 'd'))
+    expect(next.actor).not.toBe(second.actor)
     expect(block.value.text).toBe('ad')
   })
 })

@@ -218,7 +218,7 @@ describe('folding', () => {
   }, 40_000)
 
   it('keeps what is settled while it folds what was settled before', async () => {
-    const store = await open(join(tempDir(), 'x.db'))
+    const store = await open(join(tempDir(), 'x.db'), { foldBusyAt: 10_000 })
     const mine = edits(['mine'], 'ef'.repeat(24))
     const many = edits(Array.from({ length: 10_000 }, () => 'x'))
     const writes = [
@@ -236,7 +236,7 @@ describe('folding', () => {
   }, 40_000)
 
   it('does not bring back a generation that ended meanwhile', async () => {
-    const store = await open(join(tempDir(), 'x.db'))
+    const store = await open(join(tempDir(), 'x.db'), { foldBusyAt: 10_000 })
     const many = edits(Array.from({ length: 10_000 }, () => 'x'))
     await store.write([block(notes, 1), block(other, 1), changes(notes, 1, many, false)])
     await store.write([{ kind: 'reset', address: notes, aside: undefined }, block(notes, 2)])
