@@ -79,6 +79,31 @@ export const limitTable = {
   maxChangeBytes: { value: 192 * 1024, unit: 'bytes', reason: 'a change plus its envelope fits a frame' },
   maxExpandedBytes: { value: 1024 * 1024, unit: 'bytes', reason: 'a change after inflation; also a frame of changes' },
   maxChangesPerFrame: { value: 512, unit: 'count', reason: 'bounds the structural check per frame' },
+  haveBytes: {
+    value: 256 * 1024,
+    unit: 'bytes',
+    reason: 'what a replica says that it has before it is asked to go on: a thousand blocks are answered meanwhile',
+  },
+  maxStreamsPerReplica: {
+    value: 2,
+    unit: 'count',
+    reason: 'sync streams: one, and the one before it while its end is not noticed',
+  },
+  maxHeldBytesPerStream: {
+    value: 32 * 1024 * 1024,
+    unit: 'bytes',
+    reason: 'memory for what one replica watches and says that it has: ten thousand blocks take a third of it',
+  },
+  maxHeldBytesPerPeer: {
+    value: 64 * 1024 * 1024,
+    unit: 'bytes',
+    reason: 'the same for all sync streams of one key',
+  },
+  maxSupplyTips: {
+    value: 4_096,
+    unit: 'count',
+    reason: 'signatures in deltas that are taken or refused together: each costs as much as twenty operations',
+  },
   maxSupplyChanges: {
     value: 8_192,
     unit: 'count',
@@ -99,6 +124,11 @@ export const limitTable = {
     value: 4_096,
     unit: 'count',
     reason: 'select-all-delete after hundreds of restarts names each actor',
+  },
+  maxActorsPerBlock: {
+    value: 50_000,
+    unit: 'count',
+    reason: 'each process that edits a block takes one; what is said of a block names them all',
   },
   maxObjectDepth: { value: 64, unit: 'levels', reason: 'materialising deep nesting costs minutes' },
   maxOpsPerBlock: { value: 2_000_000, unit: 'ops', reason: 'what the view worker can materialise' },

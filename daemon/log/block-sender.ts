@@ -8,8 +8,10 @@ import { limits } from '../../protocol/limits.ts'
 import { type ListenerEffect, type ListenerSession, ownsActor } from '../../protocol/sync/index.ts'
 import type { BlockId, BlockRow, Origin, QuarantineRow } from '../storage/storage.ts'
 import type { BlockIndex } from './block-index.ts'
+import { type HeldBlock, heldCost } from './have-list.ts'
+import type { Holding } from './holdings.ts'
 import type { LogReader } from './log-reader.ts'
-import type { Clock, HeldBlock, Possession } from './possession.ts'
+import type { Clock, Possession } from './possession.ts'
 import type { Quarantine } from './quarantine.ts'
 import type { Resupply, Supplier } from './resupply.ts'
 import type { LogGroup } from './ring.ts'
@@ -22,6 +24,7 @@ export interface BlockSenderInit {
   readonly index: BlockIndex
   readonly quarantine: Quarantine
   readonly reader: LogReader
+  readonly holding: Holding
   /** What the replica said it holds of its own actors. */
   readonly own: Possession
   readonly resupply: Resupply
@@ -35,6 +38,8 @@ export interface BlockSenderInit {
   changed(): Promise<void>
 }
 
+/** What is remembered of what a replica said of blocks that are not introduced: some ten thousand blocks. */
+const maxClaimedBytes = 8 * 1024 * 1024
 /** Steps after which the event loop gets its turn; one costs a few microseconds, or the encoding of a frame. */
 const stepsPerTurn = 64
 
@@ -42,6 +47,7 @@ export class BlockSender {
   readonly #init: BlockSenderInit
   /** What the replica said to hold of blocks, until they are introduced: it may have to make some of them again first. */
   readonly #claimed = new Map<BlockAddress, HeldBlock>()
+  #claimedBytes = 0
   #steps = 0
   readonly progress: SendProgress
 
@@ -79,9 +85,21 @@ export class BlockSender {
     if (named !== undefined) resupply.offer(supplier, row.id, named, clock)
   }
 
+  /** Gives the block a handle, unless it has one. */
+  async introduceOnce(row: BlockRow): Promise<void> {
+    if (!this.isIntroduced(row.id)) await this.introduce(row)
+  }
+
   /** The replica said what it holds of a block, whether or not there is one. */
-  claim(address: BlockAddress, held: HeldBlock): void {
-    this.#claimed.set(address, held)
+  claim(held: HeldBlock): void {
+    this.#forget(held.address)
+    this.#init.holding.add(heldCost(held))
+    this.#claimed.set(held.address, held)
+    this.#claimedBytes += heldCost(held)
+    for (const oldest of this.#claimed.keys()) {
+      if (this.#claimedBytes <= maxClaimedBytes) break
+      this.#forget(oldest)
+    }
   }
 
   isIntroduced(block: BlockId | undefined): boolean {
@@ -153,7 +171,15 @@ export class BlockSender {
   #takeClaim({ address, generation }: BlockRow): Clock | undefined {
     const held = this.#claimed.get(address)
     if (held?.generation !== generation) return undefined
-    this.#claimed.delete(address)
+    this.#forget(address)
     return held.clock
+  }
+
+  #forget(address: BlockAddress): void {
+    const held = this.#claimed.get(address)
+    if (held === undefined) return
+    this.#claimed.delete(address)
+    this.#claimedBytes -= heldCost(held)
+    this.#init.holding.free(heldCost(held))
   }
 }

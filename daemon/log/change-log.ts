@@ -35,6 +35,7 @@ import type { AuthorGrant } from './authorship.ts'
 import { BlockIndex } from './block-index.ts'
 import { Committer } from './committer.ts'
 import { FanOut } from './fan-out.ts'
+import { Holdings } from './holdings.ts'
 import { Ingest, type Submission, suspendedError } from './ingest.ts'
 import { Ledgers } from './ledger.ts'
 import { LogReader } from './log-reader.ts'
@@ -76,6 +77,7 @@ export class ChangeLog {
   /** How to end the open sync streams of each replica, oldest first, by peer and replica. */
   readonly streams = new Map<string, Set<(reason: MooringError) => void>>()
   readonly quarantine: Quarantine
+  readonly holdings = new Holdings()
   readonly losses: LossReport
   readonly #init: ChangeLogInit
   readonly #committer: Committer

@@ -6,9 +6,7 @@ import { decodeValue, encodeValue } from '../../protocol/codec.ts'
 import { parseFrame } from '../../protocol/define.ts'
 import { asError, MooringError } from '../../protocol/errors.ts'
 import { allows } from '../../protocol/grants.ts'
-import { formatAddress } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
-import { schemaNamed } from '../../protocol/schemas/index.ts'
 import {
   type DiallerFrame,
   type Frame,
@@ -18,9 +16,10 @@ import {
   type Settlement,
   syncFrames,
 } from '../../protocol/sync/index.ts'
-import type { BlockMeta } from '../storage/storage.ts'
 import type { ChangeLog } from './change-log.ts'
 import type { ConversationInit } from './conversation-init.ts'
+import { createAsked } from './create-asked.ts'
+import { type Holding, holdingCosts } from './holdings.ts'
 import type { Supplier } from './resupply.ts'
 import { checkPattern } from './watch-list.ts'
 import { Watcher } from './watcher.ts'
@@ -31,11 +30,6 @@ export async function serveSync(log: ChangeLog, init: ConversationInit): Promise
   await conversation.run()
 }
 
-/**
- * Open streams of one replica, which needs one, and another while the end of that is not noticed. Each costs memory and a
- * reader of the log, and one connection may have many streams: the oldest gives way.
- */
-const maxOpenStreams = 4
 /** Frames of one stream on their way to the store: what waits there waits before everyone else's. */
 const maxFramesInFlight = 64
 /** Complaints of one stream that reach the log of the daemon. */
@@ -49,6 +43,9 @@ class Conversation {
   readonly #watcher: Watcher
   readonly #replica: string
   readonly #supplier: Supplier
+  readonly #holding: Holding
+  /** Actors of which it is remembered what the replica has beyond the log. */
+  #offered = 0
   /** Resolves when all that was submitted is taken or refused. */
   #settling: Promise<void> = Promise.resolve()
   readonly #end = (reason: MooringError): void => {
@@ -64,7 +61,14 @@ class Conversation {
     this.#log = log
     this.#init = init
     this.#replica = `${init.peer} ${init.replica}`
+    this.#holding = log.holdings.begin(init.peer)
     this.#supplier = {
+      holds: (actors) => {
+        if (actors > 0) this.#holding.add(actors * holdingCosts.actor)
+        else this.#holding.free(-actors * holdingCosts.actor)
+        this.#offered += actors
+        if (actors < 0) this.#watcher.wake()
+      },
       mayWrite: (address) => allows(init.grants().grants, { area: 'blocks', right: 'write', subject: address }),
       // Without a handle it is not followed any more; the answer's deadline passes.
       ask: (block, clock) => {
@@ -76,6 +80,8 @@ class Conversation {
       origin: { peer: init.peer, replica: init.replica },
       signal: this.#ended.signal,
       supplier: this.#supplier,
+      holding: this.#holding,
+      offered: () => this.#offered,
       grants: () => init.grants(),
       apply: (effects) => this.#apply(effects),
       drained: () => init.channel.drained(limits.creditBytes),
@@ -98,6 +104,7 @@ class Conversation {
     if (signal.aborted) endOfSession()
     if (channel.ended.aborted) end()
     const stopGranted = this.#init.onGranted(() => this.#watcher.rescan())
+    this.#enter()
     const watching = this.#watcher.run().catch((error) => this.#fail(error))
     try {
       await this.#read()
@@ -109,8 +116,20 @@ class Conversation {
       signal.removeEventListener('abort', endOfSession)
       this.#leave()
       await watching
+      this.#holding.end()
       await channel.close()
     }
+  }
+
+  /**
+   * Each stream of a replica costs memory and a reader of the log, and one connection may have many: the oldest gives way,
+   * also to one that has said nothing yet.
+   */
+  #enter(): void {
+    const open = this.#log.streams.get(this.#replica) ?? new Set()
+    this.#log.streams.set(this.#replica, open.add(this.#end))
+    const [oldest] = open
+    if (open.size > limits.maxStreamsPerReplica) oldest?.(new MooringError('superseded'))
   }
 
   #leave(): void {
@@ -164,8 +183,12 @@ class Conversation {
         case 'open':
           this.#open(effect.frame)
           break
+        case 'open-more':
+          for (const pattern of effect.frame.watch) checkPattern(pattern)
+          this.#watcher.openMore(effect.frame, effect.frame.last)
+          break
         case 'have':
-          this.#watcher.have(effect.frame.entries, effect.frame.last)
+          this.#watcher.have(effect.frame)
           break
         case 'watch':
           checkPattern(effect.pattern)
@@ -175,6 +198,7 @@ class Conversation {
           this.#watcher.unwatch(effect.pattern)
           break
         case 'create':
+          this.#holding.add(holdingCosts.handle)
           this.#create(effect.frame).catch((error) => this.#fail(error))
           break
         case 'submit':
@@ -228,32 +252,13 @@ class Conversation {
     if (frame.replica !== this.#init.replica)
       throw new MooringError('wrong-state', { detail: 'not the replica of hello' })
     for (const pattern of frame.watch) checkPattern(pattern)
-    const open = this.#log.streams.get(this.#replica) ?? new Set()
-    this.#log.streams.set(this.#replica, open.add(this.#end))
-    const [oldest] = open
-    if (open.size > maxOpenStreams) oldest?.(new MooringError('superseded'))
     this.#log.losses.check(frame.cursor, this.#init)
     this.#watcher.open(frame)
   }
 
   async #create(frame: Frame<DiallerFrame, 'create'>): Promise<void> {
     try {
-      const { grants, grantVersion } = this.#init.grants()
-      const address = formatAddress(frame.scope, frame.label)
-      const schema = schemaNamed(frame.schema)
-      const may = (right: 'create' | 'read' | 'write' | 'append'): boolean =>
-        allows(grants, { area: 'blocks', right, subject: address })
-      const existing = this.#log.index.at(address)
-      // Who may neither read nor write learns nothing: not even whether the block exists.
-      const mayKnow = existing !== undefined && (may('read') || may('write') || may('append'))
-      if (!mayKnow && !may('create')) {
-        throw new MooringError('grant-missing', { detail: `blocks:create:${address}` })
-      }
-      // To create is not to read: what is there already stays unseen, but for the fact that it is there.
-      if (existing !== undefined && !mayKnow) throw new MooringError('address-taken')
-      const origin = { peer: this.#init.peer, replica: this.#init.replica }
-      const { scope, label, meta, generation: known } = frame
-      const row = await this.#log.create({ origin, grantVersion, scope, label, schema, known, meta: metaOf(meta) })
+      const row = await createAsked(this.#log, this.#init, frame)
       if (this.#ended.signal.aborted) return
       this.#watcher.introduce(row, frame.handle)
     } catch (error) {
@@ -301,6 +306,3 @@ class Conversation {
     return this.#log.submit(submission)
   }
 }
-
-const metaOf = ({ description }: { description?: string | undefined }): BlockMeta =>
-  description === undefined ? {} : { description }

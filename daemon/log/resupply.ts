@@ -22,6 +22,8 @@ export interface Supplier {
   mayWrite(address: BlockAddress): boolean
   /** Asks for everything beyond this. */
   ask(block: BlockId, clock: readonly Reach[]): void
+  /** What is remembered of what it has has grown, or shrunk, by so many actors. @throws `quota-exceeded` */
+  holds(actors: number): void
 }
 
 export interface ResupplyInit {
@@ -64,6 +66,7 @@ export class Resupply {
   offer(supplier: Supplier, block: BlockId, claimed: Clock, held: readonly ClockRow[]): void {
     const beyond = new Map([...claimed].filter(isBeyond(held)))
     if (beyond.size === 0) return
+    supplier.holds(beyond.size)
     const desk = this.#desks.get(block) ?? { offers: new Set(), turn: undefined, isChoosing: false }
     this.#desks.set(block, desk)
     desk.offers.add({ supplier, beyond, asked: 0, cancelRest: undefined })
@@ -148,7 +151,7 @@ export class Resupply {
   #drop(desk: Desk, offer: Offer): void {
     if (desk.turn?.offer === offer) this.#endTurn(desk)
     offer.cancelRest?.()
-    desk.offers.delete(offer)
+    if (desk.offers.delete(offer)) offer.supplier.holds(-offer.beyond.size)
   }
 }
 

@@ -3,15 +3,17 @@
  * among thousands of watched addresses without looking at each of them.
  */
 import { MooringError } from '../../protocol/errors.ts'
-import { allows, type Grant, isPattern, patternCovers } from '../../protocol/grants.ts'
+import { allows, type Grant, isPattern } from '../../protocol/grants.ts'
 import type { BlockAddress } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { BlockRow } from '../storage/storage.ts'
 import type { BlockIndex } from './block-index.ts'
 import { viewOf } from './cursor.ts'
+import { type Holding, holdingCosts } from './holdings.ts'
 
 export interface WatchListInit {
   readonly index: BlockIndex
+  readonly holding: Holding
   grants(): { readonly grants: readonly Grant[]; readonly grantVersion: number }
 }
 
@@ -22,7 +24,7 @@ export class WatchList {
   /** Patterns with a star. */
   readonly #patterns = new Set<string>()
   /** Watched since the index was last looked at. */
-  #new: string[] = []
+  readonly #new = new Set<string>()
   #isAllDue = false
   #view: { readonly grantVersion: number; readonly text: string } | undefined
 
@@ -37,16 +39,20 @@ export class WatchList {
     if (set.has(pattern)) return false
     const limit = isBlock ? 'maxWatchedBlocks' : 'maxWatches'
     if (set.size >= limits[limit]) throw new MooringError('quota-exceeded', { detail: limit })
+    this.#init.holding.add(holdingCosts.watch + pattern.length)
     set.add(pattern)
-    this.#new.push(pattern)
+    this.#new.add(pattern)
     this.#view = undefined
     return true
   }
 
   /** False when the pattern was not watched. */
   delete(pattern: string): boolean {
+    if (!this.#blocks.delete(pattern) && !this.#patterns.delete(pattern)) return false
+    this.#init.holding.free(holdingCosts.watch + pattern.length)
+    this.#new.delete(pattern)
     this.#view = undefined
-    return this.#blocks.delete(pattern) || this.#patterns.delete(pattern)
+    return true
   }
 
   /** Stands for the patterns and the grant in a cursor. */
@@ -63,22 +69,21 @@ export class WatchList {
   }
 
   matches(address: BlockAddress): boolean {
-    return this.#watches(address) && this.mayRead(address)
+    return covers(this.#blocks, this.#patterns, address) && this.mayRead(address)
   }
 
   /** {@link matches} as of now, whatever comes to be watched or granted later. */
   matcher(): (address: BlockAddress) => boolean {
     const blocks = new Set(this.#blocks)
-    const patterns = [...this.#patterns]
+    const patterns = new Set(this.#patterns)
     const { grants } = this.#init.grants()
     return (address) =>
-      (blocks.has(address) || patterns.some((pattern) => patternCovers(pattern, address))) &&
-      allows(grants, { area: 'blocks', right: 'read', subject: address })
+      covers(blocks, patterns, address) && allows(grants, { area: 'blocks', right: 'read', subject: address })
   }
 
   /** Whether there may be blocks in the index that were not matched before. */
   get isDue(): boolean {
-    return this.#isAllDue || this.#new.length > 0
+    return this.#isAllDue || this.#new.size > 0
   }
 
   /** The grant has become wider: everything has to be looked at again. */
@@ -89,9 +94,9 @@ export class WatchList {
   /** Live blocks that have to be looked at: of all patterns if need be, else of those that came since the last call. Can be gone through twice. */
   dueRows(): Iterable<BlockRow> {
     const isAll = this.#isAllDue
-    const patterns = this.#new
+    const patterns = [...this.#new]
     this.#isAllDue = false
-    this.#new = []
+    this.#new.clear()
     return { [Symbol.iterator]: () => (isAll ? this.rows() : this.#rowsOf(patterns)) }
   }
 
@@ -103,12 +108,13 @@ export class WatchList {
   *#rowsOf(patterns: readonly string[]): Generator<BlockRow, void, undefined> {
     for (const pattern of patterns) yield* this.#init.index.matching(pattern)
   }
+}
 
-  #watches(address: string): boolean {
-    if (this.#blocks.has(address)) return true
-    for (const pattern of this.#patterns) if (patternCovers(pattern, address)) return true
-    return false
-  }
+/** An address, its scope and the kind of that are all that a pattern can stand for: none of hundreds is compared with it. */
+function covers(blocks: ReadonlySet<string>, patterns: ReadonlySet<string>, address: BlockAddress): boolean {
+  if (blocks.has(address) || patterns.size === 0) return blocks.has(address)
+  const scope = address.slice(0, address.indexOf('/'))
+  return patterns.has(`${scope}/*`) || patterns.has(`${scope.slice(0, scope.indexOf(':'))}:*/*`)
 }
 
 /** @throws `invalid-input` */

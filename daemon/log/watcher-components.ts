@@ -2,11 +2,12 @@
 import type { Grant } from '../../protocol/grants.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import type { Clock } from '../../protocol/index.ts'
-import type { ListenerEffect, ListenerSession } from '../../protocol/sync/index.ts'
-import type { Epoch, Origin } from '../storage/storage.ts'
+import type { DiallerFrame, Frame, ListenerEffect, ListenerSession } from '../../protocol/sync/index.ts'
+import type { Epoch, Origin, Seq } from '../storage/storage.ts'
 import type { BlockIndex } from './block-index.ts'
 import type { Committer } from './committer.ts'
 import type { FanOut } from './fan-out.ts'
+import type { Holding } from './holdings.ts'
 import type { LogReader } from './log-reader.ts'
 import type { Quarantine } from './quarantine.ts'
 import type { Resupply, Supplier } from './resupply.ts'
@@ -30,9 +31,22 @@ export interface WatcherInit {
   readonly origin: Origin
   readonly signal: AbortSignal
   readonly supplier: Supplier
+  readonly holding: Holding
+  /** Actors of which it is remembered what the replica has beyond the log. */
+  offered(): number
   /** The grant as it is at this moment. */
   grants(): { readonly grants: readonly Grant[]; readonly grantVersion: number }
   apply(effects: readonly ListenerEffect[]): void
   /** Resolves when the stream takes more. */
   drained(): Promise<void>
+}
+
+/** What a part of `open` names. */
+export type Named = Pick<Frame<DiallerFrame, 'open-more'>, 'watch' | 'own'>
+
+/** What has to be known of `open` once all of it is here. */
+export interface Opening {
+  readonly cursor: Uint8Array | undefined
+  readonly seen: Seq | undefined
+  hasOwn: boolean
 }

@@ -4,21 +4,19 @@
  * frames of one block keep log order and no queue grows with a slow reader.
  */
 import { MooringError } from '../../protocol/errors.ts'
-import type { BlockAddress } from '../../protocol/ids.ts'
 import type { DiallerFrame, Frame } from '../../protocol/sync/index.ts'
 import type { BlockId, BlockRow, Seq } from '../storage/storage.ts'
 import { BlockContent, someAtOnce } from './block-content.ts'
+import { BlockEvents } from './block-events.ts'
 import { BlockSender } from './block-sender.ts'
 import { decodeCursor, isValidCursor } from './cursor.ts'
 import { CursorIssuer } from './cursor-issuer.ts'
-import { answerHave } from './have-answer.ts'
 import type { LogReader } from './log-reader.ts'
-import { type Clock, HaveList, type HeldBlock, Possession } from './possession.ts'
+import { type Clock, Possession } from './possession.ts'
+import { Reconciliation } from './reconciliation.ts'
 import { joinGroups, type LogGroup } from './ring.ts'
 import { WatchList } from './watch-list.ts'
-import type { WatcherComponents, WatcherInit } from './watcher-components.ts'
-
-type OpenFrame = Frame<DiallerFrame, 'open'>
+import type { Named, Opening, WatcherComponents, WatcherInit } from './watcher-components.ts'
 
 /** What a replica may ask for while it takes nothing: all of an SDK's blocks at once, several times over. */
 const maxJobs = 2_048
@@ -29,6 +27,7 @@ export class Watcher {
   readonly #sender: BlockSender
   readonly #content: BlockContent
   readonly #cursors: CursorIssuer
+  readonly #events: BlockEvents
   readonly #reader: LogReader
   readonly #watches: WatchList
   /** Blocks whose content the replica has up to `#position`. */
@@ -36,9 +35,12 @@ export class Watcher {
   /** Blocks whose content was sent beyond `#position`, and up to where: the log brings it once more. */
   readonly #ahead = new Map<BlockId, Seq>()
   /** Newest seq of the replica's own actors that it holds: never sent back to it. */
-  readonly #own = new Possession()
+  readonly #own: Possession
   readonly #jobs: (() => Promise<void>)[] = []
-  #have: HaveList | undefined
+  /** While the replica says what it has. */
+  #reconciling: Reconciliation | undefined
+  #opening: Opening | undefined
+  #isUnwatched = false
   #position: Seq = 0
   #isOpen = false
   #wake: (() => void) | undefined
@@ -48,20 +50,27 @@ export class Watcher {
   constructor(components: WatcherComponents, init: WatcherInit) {
     this.#components = components
     this.#init = init
-    this.#watches = new WatchList({ index: components.index, grants: () => init.grants() })
+    const { holding, signal } = init
+    this.#own = new Possession(holding)
+    this.#watches = new WatchList({ index: components.index, holding, grants: () => init.grants() })
     const { clock, epochs, index, quarantine, resupply, self } = components
     const reader = components.reader.of(init.origin.peer)
     this.#reader = reader
     this.#sender = new BlockSender({
-      ...{ self, index, quarantine, reader, resupply, own: this.#own },
-      ...{ session: init.session, origin: init.origin, supplier: init.supplier, signal: init.signal },
+      ...{ self, index, quarantine, reader, resupply, signal, holding, own: this.#own },
+      ...{ session: init.session, origin: init.origin, supplier: init.supplier },
       apply: (effects) => init.apply(effects),
       drained: () => init.drained(),
       changed: () => this.#sleep(),
     })
-    this.#content = new BlockContent({ index, quarantine, reader, sender: this.#sender, signal: init.signal })
+    this.#content = new BlockContent({ index, quarantine, reader, sender: this.#sender, signal })
+    this.#events = new BlockEvents({
+      ...{ components, sender: this.#sender, watches: this.#watches, following: this.#following },
+      moveTo: (position) => this.#moveTo(position),
+      send: (row) => this.#send(row.id),
+    })
     this.#cursors = new CursorIssuer({ clock, epochs, onDue: () => this.wake() })
-    init.signal.addEventListener('abort', () => this.wake(), { once: true })
+    signal.addEventListener('abort', () => this.wake(), { once: true })
   }
 
   /** Runs until the signal; throws what reading the log throws. */
@@ -69,8 +78,8 @@ export class Watcher {
     const stop = this.#components.fanOut.onMore(() => this.wake())
     try {
       while (!this.#init.signal.aborted) {
-        const job = this.#jobs.shift()
-        if (job !== undefined) await job()
+        const asked = this.#nextAsked()
+        if (asked !== undefined) await asked
         else if (this.#isOpen && this.#watches.isDue) await this.#look()
         else if (this.#isOpen && this.#position < this.#components.fanOut.position) await this.#advance()
         else await this.#rest()
@@ -87,25 +96,30 @@ export class Watcher {
     wake?.()
   }
 
-  open(frame: OpenFrame): void {
-    for (const pattern of frame.watch) this.#watches.add(pattern)
-    this.#own.addHeld(frame.own, this.#components.index)
+  /** @throws `quota-exceeded` */
+  open(frame: Frame<DiallerFrame, 'open'>): void {
+    this.#opening = { cursor: frame.cursor, seen: frame.seen, hasOwn: false }
+    this.openMore(frame, frame.more !== true)
+  }
+
+  /** What `open` names, in as many parts as that takes. @throws `quota-exceeded` */
+  openMore({ watch, own }: Named, isLast: boolean): void {
+    for (const pattern of watch) this.#watches.add(pattern)
+    this.#own.addHeld(own, this.#components.index)
+    const opening = this.#opening
+    if (opening === undefined) return
+    opening.hasOwn ||= own.length > 0
+    if (!isLast) return
+    this.#opening = undefined
     // As of now: what is watched while this waits is none of what the cursor was given for.
     const watched = { view: this.#watches.view(), rows: this.#watches.dueRows() }
-    this.#enqueue(() => this.#begin(frame, watched))
+    this.#enqueue(() => this.#begin(opening, watched))
   }
 
   /** @throws `quota-exceeded` */
-  have(entries: Frame<DiallerFrame, 'have'>['entries'], isLast: boolean): void {
-    const have = this.#have ?? new HaveList()
-    this.#have = isLast ? undefined : have
-    have.add(entries)
-    if (!isLast) return
-    this.#enqueue(async () => {
-      this.#position = this.#components.fanOut.flush()
-      this.#isOpen = true
-      await this.#reconcile(have.blocks)
-    })
+  have(frame: Frame<DiallerFrame, 'have'>): void {
+    this.#reconciling?.add(frame)
+    this.wake()
   }
 
   /** @throws `quota-exceeded` */
@@ -113,18 +127,11 @@ export class Watcher {
     if (this.#watches.add(pattern)) this.wake()
   }
 
-  /** @throws `quota-exceeded` */
+  /** However often, what is followed is looked at once. */
   unwatch(pattern: string): void {
     if (!this.#watches.delete(pattern)) return
-    this.#enqueue(async () => {
-      for (const id of [...this.#following]) {
-        await this.#sender.turn()
-        const row = this.#components.index.byId(id)
-        if (row === undefined || this.#watches.matches(row.address)) continue
-        this.#following.delete(id)
-        this.#init.apply(this.#init.session.gone(row.address, 'no-match', id))
-      }
-    })
+    this.#isUnwatched = true
+    this.wake()
   }
 
   /** Looks again which blocks are to be sent: the grant has become wider. However often, it is one look. */
@@ -149,22 +156,36 @@ export class Watcher {
     this.wake()
   }
 
-  async #begin(frame: OpenFrame, { view, rows }: { view: string; rows: Iterable<BlockRow> }): Promise<void> {
+  /** What was asked for is answered before anything else is sent; begun here. */
+  #nextAsked(): Promise<void> | undefined {
+    return this.#jobs.shift()?.() ?? (this.#isUnwatched ? this.#letGo() : undefined)
+  }
+
+  /** Says of each block that is not watched any more that it is gone. */
+  async #letGo(): Promise<void> {
+    this.#isUnwatched = false
+    for (const id of [...this.#following]) {
+      await this.#sender.turn()
+      const row = this.#components.index.byId(id)
+      if (row === undefined || this.#watches.matches(row.address)) continue
+      this.#following.delete(id)
+      this.#init.apply(this.#init.session.gone(row.address, 'no-match', id))
+    }
+  }
+
+  async #begin(opening: Opening, { view, rows }: { view: string; rows: Iterable<BlockRow> }): Promise<void> {
     const { epochs, fanOut } = this.#components
     const published = fanOut.flush()
-    const cursor = decodeCursor(frame.cursor)
-    if (cursor !== undefined && isValidCursor(cursor, frame.seen ?? 0, view, epochs, published)) {
+    const cursor = decodeCursor(opening.cursor)
+    if (cursor !== undefined && isValidCursor(cursor, opening.seen ?? 0, view, epochs, published)) {
       await this.#resume(cursor.seq, rows)
-      return
-    }
-    if (frame.cursor !== undefined || frame.own.length > 0) {
-      this.#init.apply(this.#init.session.resync())
       return
     }
     this.#position = published
     this.#isOpen = true
     this.#watches.setDue()
-    await this.#look()
+    const isKnown = opening.cursor !== undefined || opening.hasOwn
+    await this.#look(isKnown ? () => this.#reconcile() : undefined)
   }
 
   async #resume(position: Seq, rows: Iterable<BlockRow>): Promise<void> {
@@ -184,7 +205,7 @@ export class Watcher {
       if (row.createdSeq > position || !matches(row.address)) continue
       this.#following.add(row.id)
       // Quiet blocks need no handle until someone writes; blocks the replica has own changes in get their answer.
-      if (row.visibleSeq > position || this.#own.of(row.id) !== undefined) await this.#introduce(row)
+      if (row.visibleSeq > position || this.#own.of(row.id) !== undefined) await this.#sender.introduceOnce(row)
     }
   }
 
@@ -202,12 +223,20 @@ export class Watcher {
     }
   }
 
-  /** Each block the replica has is answered by what it lacks, or by `gone`; blocks it has not heard of follow. */
-  async #reconcile(have: ReadonlyMap<BlockAddress, HeldBlock>): Promise<void> {
-    for (const [address, held] of have) this.#sender.claim(address, held)
-    this.#watches.setDue()
-    const parts = { ...this.#components, ...this.#init, sender: this.#sender, watches: this.#watches }
-    await this.#look(() => answerHave({ ...parts, follow: (row, clock) => this.#follow(row, clock) }, have))
+  /** Asks the replica what it has and answers that, until it has said all of it. */
+  async #reconcile(): Promise<void> {
+    const reconciling = new Reconciliation({
+      ...{ components: this.#components, watcher: this.#init, sender: this.#sender, watches: this.#watches },
+      follow: (row, clock) => this.#follow(row, clock),
+      position: () => this.#position,
+    })
+    this.#reconciling = reconciling
+    reconciling.begin()
+    // No wait between looking and sleeping: what comes in it would wake nobody.
+    while (!reconciling.isDone && !this.#init.signal.aborted) {
+      await (this.#nextAsked() ?? reconciling.next() ?? this.#sleep())
+    }
+    this.#reconciling = undefined
   }
 
   /** Sends a block up to the present position; from there on the log carries it. */
@@ -238,14 +267,14 @@ export class Watcher {
 
   async #pass(groups: readonly LogGroup[], until: Seq): Promise<void> {
     for (const group of joinGroups(groups)) {
-      await this.#passEvents(group.firstSeq)
+      await this.#events.tell(this.#position, group.firstSeq)
       await this.#sendGroup(group)
       // A group that was read from disk may span the events of other blocks.
-      await this.#passEvents(group.lastSeq)
+      await this.#events.tell(this.#position, group.lastSeq)
       this.#moveTo(group.lastSeq, group.bytes)
-      if (this.#init.signal.aborted || this.#jobs.length > 0 || this.#watches.isDue) return
+      if (this.#init.signal.aborted || this.#jobs.length > 0 || this.#isUnwatched || this.#watches.isDue) return
     }
-    await this.#passEvents(until)
+    await this.#events.tell(this.#position, until)
     this.#moveTo(until)
   }
 
@@ -260,29 +289,6 @@ export class Watcher {
     this.#position = position
   }
 
-  /** Tells of blocks that were made or deleted up to `until`; of both, because who heard of one may lack the cursor. */
-  async #passEvents(until: Seq): Promise<void> {
-    const { index } = this.#components
-    for (const event of index.events(this.#position, until)) {
-      await this.#sender.turn()
-      const row = index.byId(event.block)
-      this.#moveTo(event.seq)
-      if (event.kind === 'quarantined') {
-        if (row === undefined || !this.#following.has(row.id)) continue
-        await this.#introduce(row)
-        this.#sender.quarantined(row.id, this.#components.quarantine.ofEvent(row.id, event.seq))
-        continue
-      }
-      if (row === undefined) continue
-      if (event.kind === 'deleted') this.#sender.deleted(row, this.#following.delete(row.id))
-      else if (!this.#following.has(row.id) && this.#watches.matches(row.address)) {
-        this.#following.add(row.id)
-        if (row.horizonSeq > 0) await this.#send(row.id)
-        else await this.#introduce(row)
-      }
-    }
-  }
-
   async #sendGroup(group: LogGroup): Promise<void> {
     await this.#sender.turn()
     // Nobody needs what was in a block that is deleted by now.
@@ -290,11 +296,6 @@ export class Watcher {
     const ahead = this.#ahead.get(group.block) ?? 0
     const rest = group.without(({ seq }) => seq <= ahead)
     if (rest !== undefined) await this.#sender.group(rest)
-  }
-
-  /** Gives the block a handle, unless it has one. */
-  async #introduce(row: BlockRow): Promise<void> {
-    if (!this.#sender.isIntroduced(row.id)) await this.#sender.introduce(row)
   }
 
   /** At the tail: a cursor if one is due, then waits for something to do. */

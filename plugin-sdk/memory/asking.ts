@@ -5,11 +5,13 @@
 import { type Channel, parseAddress } from '../../protocol/index.ts'
 import type { DiallerEffect, DiallerSession } from '../../protocol/sync/index.ts'
 import type { Entry } from './entry.ts'
+import type { Having } from './have.ts'
 
 export interface Conversation {
   readonly session: DiallerSession
   readonly channel: Channel
   readonly asking: Asking
+  readonly having: Having
 }
 
 /** The daemon ends the stream of a replica that has 2,048 waiting; this many keep it busy. */

@@ -23,7 +23,7 @@ import type { BlockWatch } from './block-watch.ts'
 import { Entries, type Keeping } from './entries.ts'
 import { byEntry, type Entry, needsAsking, toError } from './entry.ts'
 import type { BlockHandle } from './handle.ts'
-import { tellHave } from './have.ts'
+import { Having } from './have.ts'
 import { Intake } from './intake.ts'
 import { Liveness } from './liveness.ts'
 import { Refusals } from './refusals.ts'
@@ -136,7 +136,14 @@ export class Replica {
     // The newest wins. Nothing of the older one counts from here on: its handles mean other blocks now.
     if (this.#conversation !== undefined) this.#leave(this.#conversation)
     const session = new DiallerSession()
-    const conversation = { session, channel, asking: new Asking(session) }
+    const having = new Having({
+      entries: this.#entries,
+      isWatched: (address) => this.#watches.covers(address),
+      say: (entries, isLast) => this.#say((present) => present.have(entries, isLast)),
+      isOver: () => this.#conversation !== conversation,
+      onError: (error) => channel.abort(asError(error)),
+    })
+    const conversation: Conversation = { session, channel, asking: new Asking(session), having }
     this.#conversation = conversation
     this.#restoring = undefined
     try {
@@ -233,12 +240,7 @@ export class Replica {
         this.#liveness.synced()
         break
       case 'resync':
-        tellHave({
-          entries: this.#entries,
-          isWatched: (address) => this.#watches.covers(address),
-          say: (entries, isLast) => this.#say((session) => session.have(entries, isLast)),
-          isOver: () => this.#conversation !== conversation,
-        }).catch((error) => conversation.channel.abort(asError(error)))
+        conversation.having.asked()
         break
       case 'settled':
         this.#refusals.settled(byEntry(effect.changes, conversation.asking.byWire))

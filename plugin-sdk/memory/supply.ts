@@ -56,7 +56,8 @@ export function supplyParts(init: SupplyInit): SupplyPart[] {
     last.set(change.actor, change)
     if (isSigned(init, change)) open.delete(change.actor)
     else open.add(change.actor)
-    if (part.length > limits.maxSupplyChanges || bytes > limits.maxSupplyBytes) return parts
+    const isLong = part.length > limits.maxSupplyChanges || bytes > limits.maxSupplyBytes
+    if (isLong || last.size > limits.maxSupplyTips) return parts
     if (open.size > 0 || (part.length < minChanges && bytes < minBytes)) continue
     parts.push({ changes: part, tips: tipsOf(init, last.values()) })
     part = []

@@ -32,11 +32,13 @@ export class Assembly {
       this.#first = first
     }
     if (handle !== this.#handle) throw new MooringError('malformed', { detail: 'a delta that had to be completed' })
-    this.#frames.push(chunks)
-    this.#tips.push(...tips)
+    // Copies, because what arrived is a view of what the transport read: kept for long, a little would keep all of that.
+    this.#frames.push(chunks.map((chunk) => Uint8Array.from(chunk)))
+    this.#tips.push(...tips.map((tip) => ({ ...tip, signature: Uint8Array.from(tip.signature) })))
     this.#changes += chunks.length
     this.#bytes += chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0)
-    if (this.#changes > limits.maxSupplyChanges || this.#bytes > limits.maxSupplyBytes) {
+    const isLong = this.#changes > limits.maxSupplyChanges || this.#bytes > limits.maxSupplyBytes
+    if (isLong || this.#tips.length > limits.maxSupplyTips) {
       throw new MooringError('quota-exceeded', { detail: 'deltas that are taken or refused together' })
     }
     return more === true ? undefined : this.#take()

@@ -53,7 +53,10 @@ export const syncFrames = defineFrames({
       more: z.literal(true).optional(),
     }),
     'open-more': z.strictObject({ t: z.literal('open-more'), watch: watches, own: owned, last: z.boolean() }),
-    /** What the replica holds, block by block; only after `resync`. */
+    /**
+     * What the replica holds, block by block; only after `resync`, and no more than `haveBytes` for each: an entry counts
+     * 64 bytes, its address, and 64 bytes for each actor. The clock of a block may come in several entries, one after another.
+     */
     have: z.strictObject({
       t: z.literal('have'),
       entries: z
@@ -80,7 +83,7 @@ export const syncFrames = defineFrames({
     }),
     /**
      * `more`: taken or refused together with the next delta, because the tips that cover it are still to come. At most
-     * `maxSupplyChanges` changes and `maxSupplyBytes` bytes stand together so.
+     * `maxSupplyChanges` changes, `maxSupplyBytes` bytes and `maxSupplyTips` tips stand together so.
      */
     delta: z.strictObject({
       t: z.literal('delta'),
@@ -144,7 +147,7 @@ export const syncFrames = defineFrames({
     progress: z.strictObject({ t: z.literal('progress'), done: count, total: count }),
     /** Everything up to the cursor has been sent; the replica stores the cursor together with that data. */
     synced: z.strictObject({ t: z.literal('synced'), cursor: bytes({ max: 256 }) }),
-    /** The cursor cannot be used: say what you have. */
+    /** The cursor cannot be used: say what you have; once more for each further part of it. */
     resync: z.strictObject({ t: z.literal('resync') }),
     /** The first `n` changes sent on this stream are durable or refused. */
     ack: z.strictObject({ t: z.literal('ack'), n: count }),

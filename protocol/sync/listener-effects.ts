@@ -5,7 +5,9 @@ import type { DiallerFrame, Frame, ListenerFrame } from './frames.ts'
 
 export type ListenerEffect =
   | { readonly do: 'send'; readonly frame: ListenerFrame }
+  /** What it names may go on in `open-more`. */
   | { readonly do: 'open'; readonly frame: Frame<DiallerFrame, 'open'> }
+  | { readonly do: 'open-more'; readonly frame: Frame<DiallerFrame, 'open-more'> }
   | { readonly do: 'have'; readonly frame: Frame<DiallerFrame, 'have'> }
   | { readonly do: 'watch'; readonly pattern: string }
   | { readonly do: 'unwatch'; readonly pattern: string }

@@ -9,8 +9,9 @@ import { limits } from '../limits.ts'
 import { Assembly } from './assembly.ts'
 import type { DiallerFrame, Frame, ListenerFrame } from './frames.ts'
 import type { ListenerEffect, Settlement } from './listener-effects.ts'
-import { addToOpen, agreedEncoding } from './open-parts.ts'
+import { agreedEncoding } from './open-parts.ts'
 import { decodeRun, type RunEncoding } from './run.ts'
+import { Told } from './told.ts'
 
 type SendTip = Frame<ListenerFrame, 'delta'>['tips'][number]
 
@@ -36,14 +37,11 @@ interface BlockIntro {
 export class ListenerSession {
   #effects: ListenerEffect[] = []
   #phase: 'new' | 'open' | 'ended' = 'new'
-  /** Not whole yet. */
-  #opening: Frame<DiallerFrame, 'open'> | undefined
   #nextHandle = 2
   #received = 0
   #settled = 0
   #sendCredit: number = limits.creditBytes
   #receiveCredit: number = limits.creditBytes
-  #resyncing = false
   #runEncoding: RunEncoding = 'raw'
   #creates = 0
   #consumed = 0
@@ -53,6 +51,7 @@ export class ListenerSession {
   readonly #asked = new Set<number>()
   readonly #settlements = new Map<number, Settlement>()
   readonly #assembly = new Assembly()
+  readonly #told = new Told()
 
   /** @throws `malformed`, `hello-required`… when the dialler breaks the protocol; the stream then ends with that code */
   receive(frame: DiallerFrame): ListenerEffect[] {
@@ -61,23 +60,21 @@ export class ListenerSession {
       if (this.#phase === 'new' && frame.t !== 'open' && frame.t !== 'done') {
         throw new MooringError('wrong-state', { detail: 'open comes first' })
       }
-      if (frame.t !== 'done' && (this.#opening !== undefined) !== (frame.t === 'open-more')) {
-        throw new MooringError('wrong-state', { detail: 'open is finished by its last part' })
-      }
+      this.#told.check(frame)
       switch (frame.t) {
         case 'open':
           if (this.#phase !== 'new') throw new MooringError('wrong-state', { detail: 'open comes once' })
           this.#runEncoding = agreedEncoding(frame.accept)
           this.#phase = 'open'
-          if (frame.more === true) this.#opening = frame
-          else this.#emit({ do: 'open', frame })
+          this.#told.opened(frame)
+          this.#emit({ do: 'open', frame })
           break
         case 'open-more':
-          this.#openMore(frame)
+          this.#told.opened(frame)
+          this.#emit({ do: 'open-more', frame })
           break
         case 'have':
-          if (!this.#resyncing) throw new MooringError('wrong-state', { detail: 'have comes after resync only' })
-          if (frame.last) this.#resyncing = false
+          this.#told.had(frame)
           this.#emit({ do: 'have', frame })
           break
         case 'watch':
@@ -191,9 +188,10 @@ export class ListenerSession {
     return this.#run(() => this.#send({ t: 'synced', cursor }))
   }
 
+  /** Lets the replica say what it has, or go on with it. */
   resync(): ListenerEffect[] {
     return this.#run(() => {
-      this.#resyncing = true
+      this.#told.asked()
       this.#send({ t: 'resync' })
     })
   }
@@ -248,15 +246,6 @@ export class ListenerSession {
       const { detail } = toWireError(error)
       this.#send({ t: 'done', reason: error.code, ...(detail === undefined ? {} : { detail }) })
     })
-  }
-
-  #openMore(part: Frame<DiallerFrame, 'open-more'>): void {
-    const open = this.#opening
-    if (open === undefined) return
-    addToOpen(open, part)
-    if (!part.last) return
-    this.#opening = undefined
-    this.#emit({ do: 'open', frame: open })
   }
 
   #submit(frame: Frame<DiallerFrame, 'delta'>): void {

@@ -1,10 +1,9 @@
 /**
  * What a replica says when it opens, in as many frames as it takes: one that follows thousands of blocks names more than
- * one frame holds. Keeps: what is collected before anything is answered is bounded.
+ * one frame holds.
  */
 import { MooringError } from '../errors.ts'
 import type { ReplicaId } from '../ids.ts'
-import { limits } from '../limits.ts'
 import type { DiallerFrame, Frame } from './frames.ts'
 import { chooseRunEncoding, type RunEncoding, runEncodings } from './run.ts'
 
@@ -21,8 +20,6 @@ export interface OpenInit {
 
 /** Watches in one frame, and as many changes with them: 200 and 400 bytes each at most, together less than a frame. */
 const namedPerFrame = 400
-/** Actors of its own that a replica may name: more than a daemon remembers. */
-const maxOwnNamed = 12_000
 
 export function splitOpen({ watch, own, ...init }: OpenInit): (OpenFrame | MoreFrame)[] {
   const parts = Math.max(1, Math.ceil(watch.length / namedPerFrame), Math.ceil(own.length / namedPerFrame))
@@ -33,16 +30,6 @@ export function splitOpen({ watch, own, ...init }: OpenInit): (OpenFrame | MoreF
     const more = parts > 1 ? ({ more: true } as const) : {}
     return { t: 'open', accept: [...runEncodings], ...init, ...named, ...more }
   })
-}
-
-/** @throws `quota-exceeded` */
-export function addToOpen(open: OpenFrame, { watch, own }: MoreFrame): void {
-  open.watch.push(...watch)
-  open.own.push(...own)
-  if (open.watch.length > limits.maxWatches + limits.maxWatchedBlocks) {
-    throw new MooringError('quota-exceeded', { detail: 'maxWatchedBlocks' })
-  }
-  if (open.own.length > maxOwnNamed) throw new MooringError('quota-exceeded', { detail: 'actors named in open' })
 }
 
 /** @throws `version-mismatch` */

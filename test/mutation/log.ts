@@ -283,8 +283,8 @@ export const logMutations: readonly Mutation[] = [
     promise: 'a replica that comes back is sent only what it lacks',
     edits: [
       {
-        file: 'daemon/log/watcher.ts',
-        find: 'if (row !== undefined && row.generation === own.generation) this.#own.add(row.id, own.actor, own.seq)',
+        file: 'daemon/log/possession.ts',
+        find: 'if (row !== undefined && row.generation === generation) this.add(row.id, actor, seq)',
         replace: 'if (row === undefined) continue',
       },
     ],

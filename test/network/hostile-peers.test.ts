@@ -209,7 +209,7 @@ describe('what builds on a change that is not durable', () => {
 describe('one replica', () => {
   it('has a few open streams: one more ends the oldest', async () => {
     const streams: RawReplica[] = []
-    for (let n = 0; n < 5; n++) {
+    for (let n = 0; n <= limits.maxStreamsPerReplica; n++) {
       const raw = new RawReplica(world, mallory)
       await raw.begin(notes)
       streams.push(raw)
@@ -224,6 +224,38 @@ describe('one replica', () => {
       raw.end()
     }
     await until(() => expect(world.log.streams.size).toBe(1))
+  })
+
+  it('has no more of them when it never finishes to open them', async () => {
+    const streams: RawReplica[] = []
+    for (let n = 0; n < 5; n++) {
+      const raw = new RawReplica(world, mallory)
+      raw.send({ t: 'open', replica: raw.replica, accept: ['raw'], watch: [], own: [], more: true })
+      streams.push(raw)
+    }
+    for (const raw of streams.slice(0, -limits.maxStreamsPerReplica)) {
+      expect(await raw.expect('done')).toMatchObject({ reason: 'superseded' })
+    }
+    await until(() => expect([...world.log.streams.values()].map(({ size }) => size)).toEqual([2]))
+  })
+
+  it('looks once at what it follows, however often it lets go of something', async () => {
+    const maker = new RawReplica(world, alice)
+    maker.open()
+    for (let n = 0; n < 100; n++) await maker.create(`space:home/b${n}`, 2 * n + 1)
+    const raw = new RawReplica(world, mallory)
+    raw.open(['space:home/*'])
+    await raw.expect('synced')
+    const looks = vi.spyOn(world.log.index, 'byId')
+    for (let n = 0; n < 1_000; n++) {
+      raw.send({ t: 'watch', pattern: 'space:elsewhere/*' })
+      raw.send({ t: 'unwatch', pattern: 'space:elsewhere/*' })
+    }
+    raw.send({ t: 'unwatch', pattern: 'space:home/*' })
+    await until(() => expect(world.count('gone', 'mallory')).toBe(100))
+    // Each block for each time would be a hundred thousand.
+    expect(looks.mock.calls.length).toBeLessThan(10_000)
+    vi.restoreAllMocks()
   })
 
   it('watches no more patterns than it may', async () => {

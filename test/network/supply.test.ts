@@ -1,10 +1,9 @@
 /** Changes that come from another than their author: what proves them, what refuses them, and who is asked for them. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { systemClock } from '../../daemon/system-clock.ts'
 import { splice } from '../../plugin-sdk/memory/index.ts'
-import { type BlockAddress, Channel, limits } from '../../protocol/index.ts'
+import { type BlockAddress, limits } from '../../protocol/index.ts'
 import { decodeRun, encodeRun, readChange, type SentTip, signTip } from '../../protocol/sync/index.ts'
-import { alice, bob, daemonPerson, mallory, type Person } from '../fixtures/cast.ts'
+import { alice, bob, mallory, type Person } from '../fixtures/cast.ts'
 import { ManualClock } from '../fixtures/clock.ts'
 import { actorOf, insert, RawReplica, type TextDoc, textDoc } from '../fixtures/raw-replica.ts'
 import { type PluginInWorld, SyncWorld } from '../fixtures/sync-world.ts'
@@ -204,18 +203,6 @@ async function beginAt(raw: RawReplica) {
 const withoutUndefined = <Value extends object>(value: Value): Value =>
   Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined)) as Value
 
-/** Connects a plugin of one world to another one: the daemon over an older copy of its store. */
-function connectTo(daemon: SyncWorld, { person, memory, replica }: PluginInWorld): () => void {
-  const session = new AbortController()
-  memory.onConnection({
-    daemon: daemonPerson.peer,
-    replica,
-    signal: session.signal,
-    openChannel: async () => new Channel(daemon.dial(person, replica, session.signal), { clock: systemClock }),
-  })
-  return () => session.abort()
-}
-
 describe('a daemon that lost what the author is not there to send again', () => {
   /** Alice wrote `count` edits in two lives; everyone else has them; all are offline. */
   async function lost(readers: readonly PluginInWorld[], count = 5): Promise<SyncWorld> {
@@ -244,7 +231,7 @@ describe('a daemon that lost what the author is not there to send again', () => 
   it('gets it from a reader, and its author finds it there', async () => {
     const b = world.plugin(bob)
     const older = await lost([b])
-    connectTo(older, b)
+    b.connect(older)
     await vi.waitFor(() => expect(older.log.index.at(notes)?.changes).toBe(10), { timeout: 10_000 })
     const a = older.plugin(alice, 'three')
     a.connect()
@@ -260,7 +247,7 @@ describe('a daemon that lost what the author is not there to send again', () => 
   it('gets it once, however many have it', async () => {
     const readers = Array.from({ length: 6 }, (_, n) => world.plugin(n % 2 === 0 ? bob : mallory, `reader ${n}`))
     const older = await lost(readers)
-    for (const reader of readers) connectTo(older, reader)
+    for (const reader of readers) reader.connect(older)
     await vi.waitFor(() => expect(older.log.index.at(notes)?.changes).toBe(10), { timeout: 10_000 })
     const handles = readers.map(({ memory }) => memory.open(notes, 'text'))
     await Promise.all(handles.map((handle) => handle.live()))
@@ -283,7 +270,7 @@ describe('a daemon that lost what the author is not there to send again', () => 
     const clock = [{ actor: actorOf(alice), seq: 1_000 }]
     mute.send({ t: 'have', entries: [{ address: notes, generation, clock }], last: true })
     await mute.expect('lacks')
-    connectTo(older, b)
+    b.connect(older)
     await vi.waitFor(() => expect(older.count('have', 'daemon')).toBe(2))
     mute.end()
     await vi.waitFor(() => expect(older.log.index.at(notes)?.changes).toBe(10), { timeout: 10_000 })
@@ -295,7 +282,7 @@ describe('a daemon that lost what the author is not there to send again', () => 
     const older = await lost([b])
     const theirs = b.memory.open(notes, 'text')
     theirs.change((doc) => splice(doc, ['text'], 0, 0, 'bob: '))
-    connectTo(older, b)
+    b.connect(older)
     await theirs.flushed()
     expect(older.log.index.at(notes)?.changes).toBe(11)
     expect([theirs.refused, theirs.state]).toEqual([[], 'live'])

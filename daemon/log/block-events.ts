@@ -1,0 +1,51 @@
+/**
+ * Tells a replica what happened to blocks beside their changes: made, deleted, a change set aside. Keeps: in log order, and
+ * each to whoever follows the block or comes to follow it by this.
+ */
+import type { BlockId, BlockRow, Seq } from '../storage/storage.ts'
+import type { BlockSender } from './block-sender.ts'
+import type { WatchList } from './watch-list.ts'
+import type { WatcherComponents } from './watcher-components.ts'
+
+export interface BlockEventsInit {
+  readonly components: Pick<WatcherComponents, 'index' | 'quarantine'>
+  readonly sender: BlockSender
+  readonly watches: WatchList
+  readonly following: Set<BlockId>
+  /** Everything up to here has been told. */
+  moveTo(position: Seq): void
+  /** Sends a block of which there is more than the log has rows of. */
+  send(row: BlockRow): Promise<void>
+}
+
+export class BlockEvents {
+  readonly #init: BlockEventsInit
+
+  constructor(init: BlockEventsInit) {
+    this.#init = init
+  }
+
+  /** Those with `after` < seq ≤ `until`; both when a block was made and deleted, because who heard of one may lack the cursor. */
+  async tell(after: Seq, until: Seq): Promise<void> {
+    const { components, following, moveTo, send, sender, watches } = this.#init
+    const { index, quarantine } = components
+    for (const event of index.events(after, until)) {
+      await sender.turn()
+      const row = index.byId(event.block)
+      moveTo(event.seq)
+      if (event.kind === 'quarantined') {
+        if (row === undefined || !following.has(row.id)) continue
+        await sender.introduceOnce(row)
+        sender.quarantined(row.id, quarantine.ofEvent(row.id, event.seq))
+        continue
+      }
+      if (row === undefined) continue
+      if (event.kind === 'deleted') sender.deleted(row, following.delete(row.id))
+      else if (!following.has(row.id) && watches.matches(row.address)) {
+        following.add(row.id)
+        if (row.horizonSeq > 0) await send(row)
+        else await sender.introduceOnce(row)
+      }
+    }
+  }
+}

@@ -1,0 +1,36 @@
+/** The block that a replica asks for. Keeps: who may neither read nor write an address does not learn what is at it. */
+import { MooringError } from '../../protocol/errors.ts'
+import { allows } from '../../protocol/grants.ts'
+import { formatAddress } from '../../protocol/ids.ts'
+import { schemaNamed } from '../../protocol/schemas/index.ts'
+import type { DiallerFrame, Frame } from '../../protocol/sync/index.ts'
+import type { BlockRow } from '../storage/storage.ts'
+import type { ChangeLog } from './change-log.ts'
+import type { ConversationInit } from './conversation-init.ts'
+
+type CreateFrame = Frame<DiallerFrame, 'create'>
+
+/** @throws `grant-missing`, `address-taken`, and what {@link ChangeLog.create} throws */
+export async function createAsked(
+  log: ChangeLog,
+  init: Pick<ConversationInit, 'peer' | 'replica' | 'grants'>,
+  { scope, label, meta, generation: known, ...frame }: CreateFrame,
+): Promise<BlockRow> {
+  const { grants, grantVersion } = init.grants()
+  const address = formatAddress(scope, label)
+  const schema = schemaNamed(frame.schema)
+  const may = (right: 'create' | 'read' | 'write' | 'append'): boolean =>
+    allows(grants, { area: 'blocks', right, subject: address })
+  const existing = log.index.at(address)
+  // Who may neither read nor write learns nothing: not even whether the block exists.
+  const mayKnow = existing !== undefined && (may('read') || may('write') || may('append'))
+  if (!mayKnow && !may('create')) {
+    throw new MooringError('grant-missing', { detail: `blocks:create:${address}` })
+  }
+  // To create is not to read: what is there already stays unseen, but for the fact that it is there.
+  if (existing !== undefined && !mayKnow) throw new MooringError('address-taken')
+  const origin = { peer: init.peer, replica: init.replica }
+  const { description } = meta
+  const told = description === undefined ? {} : { description }
+  return log.create({ origin, grantVersion, scope, label, schema, known, meta: told })
+}
