@@ -113,10 +113,7 @@ export class Block<Name extends SchemaName = SchemaName> {
     }
   }
 
-  /**
-   * Takes verified changes in; they are applied in one batch soon, or when the value is read. `isPart`: the rest of what
-   * was missed is on its way, and all of it is best applied at once.
-   */
+  /** Takes verified changes in; applied in one batch soon, or when the value is read. `isPart`: the rest is on its way. */
   arrive(changes: readonly KnownChange[], isPart = false): void {
     if (this.#isBroken || changes.length === 0) return
     for (const change of changes) {
@@ -128,6 +125,7 @@ export class Block<Name extends SchemaName = SchemaName> {
 
   /** Never throws: it is called by a timer, where a throw would end the process of the plugin. */
   applyNow(): void {
+    if (this.#writer.isEditing) return
     this.#timer.clear()
     const batch = this.#takeArrived()
     if (batch.length === 0 && this.#document.isMade) return

@@ -18,6 +18,7 @@ export class Writer<Value> {
   readonly #own = new OwnChanges()
   /** Heads before what was changed and is in the document alone. */
   #since: readonly string[] | undefined
+  #isEditing = false
 
   constructor(init: Pick<BlockInit, 'clock' | 'nextPosition' | 'onLocal'>, document: BlockDocument<Value>) {
     this.#init = init
@@ -34,16 +35,32 @@ export class Writer<Value> {
     return this.#since === undefined
   }
 
+  /** An edit runs: it may look at the block, but the engine is in the middle of a change, and asking it would end that. */
+  get isEditing(): boolean {
+    return this.#isEditing
+  }
+
   /** Changes the document; to be told. Undefined when nothing changed. @throws `change-too-large`: nothing was changed */
   edit(edit: (draft: Value) => void): Edit<Value> | undefined {
     const doc = this.#document.value
     const heads = A.getHeads(doc)
     // The clock's time, not the system's: what is written follows from what the process was given.
-    const made = makeEdit(doc, Math.floor(this.#init.clock.nowMs() / 1_000), edit)
+    const timeS = Math.floor(this.#init.clock.nowMs() / 1_000)
+    const made = makeEdit(doc, timeS, (draft) => this.#guarded(() => edit(draft)))
     if (made === undefined) return undefined
     this.#document.edited(made.doc)
     this.#since ??= heads
     return made
+  }
+
+  #guarded(edit: () => void): void {
+    const wasEditing = this.#isEditing
+    this.#isEditing = true
+    try {
+      edit()
+    } finally {
+      this.#isEditing = wasEditing
+    }
   }
 
   /**
@@ -52,7 +69,7 @@ export class Writer<Value> {
    */
   tell(take: (change: LocalChange) => void = this.#init.onLocal): number {
     const since = this.#since
-    if (since === undefined) return 0
+    if (since === undefined || this.#isEditing) return 0
     this.#since = undefined
     const changes = A.getChangesSince(this.#document.value, [...since])
     for (const bytes of changes) {

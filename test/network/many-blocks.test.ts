@@ -106,7 +106,8 @@ describe('a watched pattern', () => {
     expect(told.at(-1)).toEqual({ address: addressOf(20), schema: 'text' })
     const block = reader.memory.open(addressOf(20), 'text')
     await block.live()
-    expect(block.value.text).toBe('20')
+    // It was told of when it was made; what was written into it then is a change like any other.
+    await until(() => expect(block.value.text).toBe('20'))
     // Known by the pattern: nothing had to be asked for.
     expect(world.frames.filter(({ from, frame }) => from === 'bob' && frame.t === 'create')).toEqual([])
     block.change((doc) => splice(doc, ['text'], 0, 0, 'mine '))

@@ -193,11 +193,27 @@ describe('what arrives', () => {
     await clock.advance(0)
     expect(told()).toBe(1)
     arrive(d, true)
-    await clock.advance(50)
+    await clock.advance(150)
     expect(told()).toBe(1)
     await clock.advance(50)
     expect(told()).toBe(2)
     expect(block.value.text).toBe('abcd')
+  })
+
+  it('waits for the end of an edit that looks at the block', () => {
+    const { block } = open('text')
+    block.change((draft) => splice(draft, ['text'], 0, 0, 'mine '))
+    for (const bytes of other('theirs ')) block.arrive([{ bytes, hash: readChange(bytes).hash }])
+    const seen: string[] = []
+    block.change((draft) => {
+      splice(draft, ['text'], 0, 0, 'more ')
+      seen.push(block.value.text)
+      expect(block.unsettled.length).toBeLessThanOrEqual(1)
+      splice(draft, ['text'], 0, 0, 'and ')
+    })
+    expect(seen).toEqual(['mine '])
+    expect(['and more mine theirs ', 'theirs and more mine ']).toContain(block.value.text)
+    expect(block.unsettled).toHaveLength(2)
   })
 
   it('costs no document before somebody looks, and then one', async () => {
