@@ -6,7 +6,7 @@ import type { Clock } from '../../protocol/index.ts'
 import { ApplyShare } from './apply-share.ts'
 
 /** How long what arrives is collected while the rest of it is known to be on its way. */
-const gatherMs = 100
+const gatherMs = 200
 
 export class ApplyTimer {
   readonly #clock: Clock

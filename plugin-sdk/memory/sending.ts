@@ -12,6 +12,7 @@ import {
   ownsActor,
   type SentTip,
   signTip,
+  splitByLimits,
 } from '../../protocol/sync/index.ts'
 import type { Conversation } from './asking.ts'
 import type { Entries } from './entries.ts'
@@ -60,14 +61,15 @@ export class Sending {
     // A quiet block has no handle before there is something to say about it.
     if (wire === undefined) this.#init.ask(entry)
     if (loaded === undefined || wire === undefined || generation === undefined || entry.retry !== undefined) return
-    this.#init.say((session) => {
-      const changes = changesAfter(loaded.block.unsettled, entry.sentUpTo)
-      const last = changes.at(-1)
-      if (last === undefined) return []
-      entry.sentUpTo = last.number
-      const own = changes.map((change) => ({ ...change, handle: wire }))
-      return session.submit(wire, own, this.#signer(entry))
-    })
+    const changes = changesAfter(loaded.block.unsettled, entry.sentUpTo)
+    const signer = this.#signer(entry)
+    // Frame by frame: the first is under way, and the daemon at work on it, while the next is packed.
+    for (const own of splitByLimits(changes.map((change) => ({ ...change, handle: wire })))) {
+      this.#init.say((session) => {
+        entry.sentUpTo = own.at(-1)?.number ?? entry.sentUpTo
+        return session.submit(wire, own, signer)
+      })
+    }
   }
 
   /** The daemon has only so much of these actors, whoever they are. */

@@ -34,8 +34,11 @@ const maxRunActors = 64
 const continues = (last: OwnChange, next: OwnChange): boolean => next.deps.length === 1 && next.deps[0] === last.hash
 
 /** The changes in frames that keep every limit, in their order. `isWhole`: all of them are taken or refused together. */
-export function* splitByLimits(changes: readonly OwnChange[], isWhole = false): Generator<OwnChange[]> {
-  let part: OwnChange[] = []
+export function* splitByLimits<Change extends OwnChange>(
+  changes: readonly Change[],
+  isWhole = false,
+): Generator<Change[]> {
+  let part: Change[] = []
   let bytes = 1
   let expanded = 0
   let ops = 0
