@@ -11,6 +11,7 @@ import type { BlockIndex } from './block-index.ts'
 import { type HeldBlock, heldCost } from './have-list.ts'
 import type { Holding } from './holdings.ts'
 import type { LogReader } from './log-reader.ts'
+import type { Pace } from './pace.ts'
 import type { Clock, Possession } from './possession.ts'
 import type { Quarantine } from './quarantine.ts'
 import type { Resupply, Supplier } from './resupply.ts'
@@ -25,6 +26,7 @@ export interface BlockSenderInit {
   readonly quarantine: Quarantine
   readonly reader: LogReader
   readonly holding: Holding
+  readonly pace: Pace
   /** What the replica said it holds of its own actors. */
   readonly own: Possession
   readonly resupply: Resupply
@@ -40,15 +42,12 @@ export interface BlockSenderInit {
 
 /** What is remembered of what a replica said of blocks that are not introduced: some ten thousand blocks. */
 const maxClaimedBytes = 8 * 1024 * 1024
-/** Steps after which the event loop gets its turn; one costs a few microseconds, or the encoding of a frame. */
-const stepsPerTurn = 64
 
 export class BlockSender {
   readonly #init: BlockSenderInit
   /** What the replica said to hold of blocks, until they are introduced: it may have to make some of them again first. */
   readonly #claimed = new Map<BlockAddress, HeldBlock>()
   #claimedBytes = 0
-  #steps = 0
   readonly progress: SendProgress
 
   constructor(init: BlockSenderInit) {
@@ -56,10 +55,9 @@ export class BlockSender {
     this.progress = new SendProgress((done, total) => init.apply(init.session.progress(done, total)))
   }
 
-  /** Counts a step: nothing here waits for anything but promises, which never let timers and sockets in. */
-  async turn(): Promise<void> {
-    this.#steps++
-    if (this.#steps % stepsPerTurn === 0) await new Promise<void>((resolve) => setImmediate(resolve))
+  /** Before each step, so that everyone else has a turn. */
+  turn(): Promise<void> {
+    return this.#init.pace.step()
   }
 
   /**

@@ -40,6 +40,7 @@ import { Ingest, type Submission, suspendedError } from './ingest.ts'
 import { Ledgers } from './ledger.ts'
 import { LogReader } from './log-reader.ts'
 import { LossReport } from './loss-report.ts'
+import { Pace } from './pace.ts'
 import { Quarantine } from './quarantine.ts'
 import type { History } from './recall.ts'
 import { Resupply } from './resupply.ts'
@@ -117,6 +118,7 @@ export class ChangeLog {
       resupply,
       committer,
       fanOut,
+      pace: new Pace(clock),
       epochs: state.epochs,
       clock,
     }

@@ -16,7 +16,7 @@ interface Submission {
 }
 
 /** Entries of one transaction: enough that its fsync costs nothing per change, few enough that it ends soon. */
-const maxBatchEntries = 2_000
+const maxBatchEntries = 1_000
 
 export interface CommitterComponents {
   readonly storage: Storage

@@ -9,6 +9,7 @@ import type { Committer } from './committer.ts'
 import type { FanOut } from './fan-out.ts'
 import type { Holding } from './holdings.ts'
 import type { LogReader } from './log-reader.ts'
+import type { Pace } from './pace.ts'
 import type { Quarantine } from './quarantine.ts'
 import type { Resupply, Supplier } from './resupply.ts'
 import type { Ring } from './ring.ts'
@@ -22,6 +23,7 @@ export interface WatcherComponents {
   readonly resupply: Resupply
   readonly committer: Committer
   readonly fanOut: FanOut
+  readonly pace: Pace
   readonly epochs: readonly Epoch[]
   readonly clock: Clock
 }

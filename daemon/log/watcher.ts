@@ -53,11 +53,11 @@ export class Watcher {
     const { holding, signal } = init
     this.#own = new Possession(holding)
     this.#watches = new WatchList({ index: components.index, holding, grants: () => init.grants() })
-    const { clock, epochs, index, quarantine, resupply, self } = components
+    const { clock, epochs, index, pace, quarantine, resupply, self } = components
     const reader = components.reader.of(init.origin.peer)
     this.#reader = reader
     this.#sender = new BlockSender({
-      ...{ self, index, quarantine, reader, resupply, signal, holding, own: this.#own },
+      ...{ self, index, pace, quarantine, reader, resupply, signal, holding, own: this.#own },
       ...{ session: init.session, origin: init.origin, supplier: init.supplier },
       apply: (effects) => init.apply(effects),
       drained: () => init.drained(),
