@@ -2,6 +2,7 @@
 import { mkdirSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { fileURLToPath } from 'node:url'
+import { setFlagsFromString } from 'node:v8'
 import { asError, errorTable, MooringError, type Places, placesFrom } from '../protocol/index.ts'
 import { packageVersion } from './cli/package-version.ts'
 import { type Config, readConfig } from './config.ts'
@@ -21,6 +22,11 @@ export interface RunDaemonOptions {
 
 /** Whatever hangs in a stop, the process ends after this. */
 const hardExitMs = 15_000
+/**
+ * By how much garbage may outgrow what is in use before it is collected, in percent, in every thread that is started here.
+ * The runtime's own measure lets a daemon that is busy grow to three times of what it needs.
+ */
+const heapGrowthPercent = 50
 /** All of them are in the log. */
 const maxReportedWarnings = 16
 
@@ -33,6 +39,7 @@ export async function runDaemon(options: RunDaemonOptions): Promise<number> {
   const destination = foreground?.writeLog === undefined ? {} : { destination: { write: foreground.writeLog } }
   let log = createLog({ level: 'info', ...destination })
   try {
+    setFlagsFromString(`--heap-growing-percent=${heapGrowthPercent}`)
     process.umask(0o077)
     const uid = process.getuid?.()
     const places = placesFrom({
