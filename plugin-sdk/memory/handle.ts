@@ -2,6 +2,7 @@
 import type * as A from '@automerge/automerge'
 import { type BlockAddress, MooringError, type SchemaName, type SchemaValues } from '../../protocol/index.ts'
 import type { Block } from './block.ts'
+import { maxAsideBytes } from './store.ts'
 
 /**
  * `live`: what is written here reaches the others, what they write arrives. `catching-up`: connected, and what was
@@ -195,16 +196,25 @@ export class BlockHandle<Name extends SchemaName = SchemaName> {
   /** @internal What was refused was written again: who waits for it waits for that. */
   rewritten(refused: RefusedChanges): void {
     for (const waiter of this.#waiters) waiter.upTo = this.#components.block.own.made
-    this.#refused.push(refused)
+    this.#keep(refused)
     this.emit('refused', refused)
   }
 
   /** @internal */
   refuse(refused: RefusedChanges, error: MooringError): void {
-    this.#refused.push(refused)
+    this.#keep(refused)
     const waiters = this.#waiters
     this.#waiters = []
     for (const waiter of waiters) waiter.reject(error)
     this.emit('refused', refused)
   }
+
+  /** The oldest goes when there is more than anybody will look at, and never all of it. */
+  #keep(refused: RefusedChanges): void {
+    this.#refused.push(refused)
+    let bytes = this.#refused.reduce((sum, each) => sum + sizeOf(each), 0)
+    while (bytes > maxAsideBytes && this.#refused.length > 1) bytes -= sizeOf(this.#refused.shift() ?? refused)
+  }
 }
+
+const sizeOf = ({ changes }: RefusedChanges): number => changes.reduce((sum, { byteLength }) => sum + byteLength, 0)

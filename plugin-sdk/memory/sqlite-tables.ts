@@ -10,12 +10,19 @@ import type { FoldedRows } from './fold.ts'
 import { asideOf } from './sqlite-aside.ts'
 import { prepareStatements } from './sqlite-statements.ts'
 import { TipTable } from './sqlite-tips.ts'
-import type { NewAside, StoredContent, StoredOwn, StoredWelcome, StoreInit, StoreState, StoreWrite } from './store.ts'
+import {
+  maxAsideBytes,
+  type NewAside,
+  type StoredContent,
+  type StoredOwn,
+  type StoredWelcome,
+  type StoreInit,
+  type StoreState,
+  type StoreWrite,
+} from './store.ts'
 
 /** Actors of this plugin that are remembered for one block: all of them are named in one frame at each connection. */
 const maxOwnPerBlock = 4
-/** Of all that is kept aside: a person will not read more, and a plugin that is refused for ever must not fill the disk. */
-const maxAsideBytes = 64 * 1024 * 1024
 /** Greater than every number of a change. */
 const endless = Number.MAX_SAFE_INTEGER
 

@@ -5,6 +5,9 @@
  */
 import type { ActorId, BlockAddress, ChangeHash, PeerId, ReplicaId } from '../../protocol/ids.ts'
 
+/** Of all that is kept aside: a person will not read more, and who is refused for ever must fill neither disk nor memory. */
+export const maxAsideBytes = 64 * 1024 * 1024
+
 /** What the daemon said when it last let this plugin in. */
 export interface StoredWelcome {
   /** The name by which the daemon knows this plugin. */
