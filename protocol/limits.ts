@@ -126,9 +126,14 @@ export const limitTable = {
     reason: 'select-all-delete after hundreds of restarts names each actor',
   },
   maxActorsPerBlock: {
-    value: 50_000,
+    value: 20_000,
     unit: 'count',
-    reason: 'each process that edits a block takes one; what is said of a block names them all',
+    reason: 'each process that edits a block takes one; all are read before it is written to: half a second',
+  },
+  maxObjectsPerBlock: {
+    value: 250_000,
+    unit: 'count',
+    reason: 'each is kept in memory while the block is written to: about 40 MB',
   },
   maxObjectDepth: { value: 64, unit: 'levels', reason: 'materialising deep nesting costs minutes' },
   maxOpsPerBlock: { value: 2_000_000, unit: 'ops', reason: 'what the view worker can materialise' },
@@ -138,6 +143,11 @@ export const limitTable = {
     reason: 'loading a document reserves 72 bytes for each counter that changes leave out: this many are 288 MB',
   },
   maxOpsPerPeerSecond: { value: 100_000, unit: 'ops/s', reason: 'one peer cannot fill the log alone' },
+  maxOpenOpsPerPeer: {
+    value: 200_000,
+    unit: 'ops',
+    reason: 'in changes that were read and are not stored: about 30 MB, when each makes an object',
+  },
   maxOpCounter: { value: 2 ** 31, unit: 'ops', reason: 'a counter near 2^32 makes the next local edit panic' },
   maxChunkBytes: { value: 64 * 1024, unit: 'bytes', reason: 'a piece of a snapshot; live deltas pass in between' },
   maxSnapshotBytes: {

@@ -4,6 +4,8 @@
  * that knows of a revocation, or of a grant that became narrower, holds all that was taken before it; what a supplier
  * brings beyond that was never acknowledged, and may have been made with the key after it was taken away.
  */
+
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { MooringError } from '../../protocol/errors.ts'
 import { allows, type Grant } from '../../protocol/grants.ts'
 import type { ActorId, ChangeHash, PeerId } from '../../protocol/ids.ts'
@@ -15,15 +17,21 @@ export interface AuthorGrant {
   readonly grantVersion: number
 }
 
+/** What is looked at of a change. */
+type AuthoredFacts = Pick<ChangeFacts, 'actor' | 'seq' | 'hash' | 'deps'>
+
 export interface AuthorshipInit {
   readonly self: PeerId
   readonly sender: PeerId
   readonly row: BlockRow
-  readonly facts: readonly ChangeFacts[]
+  readonly facts: readonly AuthoredFacts[]
   readonly tips: readonly SentTip[]
   /** Of an approved peer. */
   grantOf(peer: PeerId): AuthorGrant | undefined
 }
+
+/** A tenth of a millisecond each. */
+const checksPerTurn = 32
 
 /** An author other than the sender, with the grant that its right was checked under. */
 export interface SuppliedAuthor {
@@ -36,7 +44,7 @@ export class Authorship {
   readonly #tips: ReadonlyMap<ActorId, SentTip>
   readonly #owners = new Map<ActorId, PeerId>()
   readonly #supplied = new Map<PeerId, SuppliedAuthor>()
-  readonly #last = new Map<ActorId, ChangeFacts>()
+  readonly #last = new Map<ActorId, AuthoredFacts>()
   readonly #covered = new Map<PeerId, ReadonlySet<ChangeHash>>()
 
   /** @throws `actor-not-owned`, `author-refused` */
@@ -68,10 +76,12 @@ export class Authorship {
   }
 
   /** Every actor has its last change here signed by its owner. @throws `bad-signature` */
-  checkSignatures(): void {
+  async checkSignatures(): Promise<void> {
     const { row, facts } = this.#init
     for (const fact of facts) this.#last.set(fact.actor, fact)
+    let checked = 0
     for (const { actor, seq, hash } of this.#last.values()) {
+      if (++checked % checksPerTurn === 0) await nextTurn()
       const tip = this.#tips.get(actor)
       if (tip === undefined || tip.seq !== seq || tip.hash !== hash) {
         throw new MooringError('bad-signature', { detail: 'the last change of each actor needs a tip' })
@@ -85,7 +95,7 @@ export class Authorship {
    * Whether a change is its author's for sure. A signature covers what its change builds on, whoever made that: a change
    * of another author that no signed one of the same author builds on may be anyone's.
    */
-  covers({ actor, hash }: ChangeFacts): boolean {
+  covers({ actor, hash }: AuthoredFacts): boolean {
     const owner = this.owner(actor)
     if (owner === this.#init.sender) return true
     let covered = this.#covered.get(owner)

@@ -73,7 +73,7 @@ export class HistoryReset {
     const { seed, self } = this.#init
     const empty = { ...row, maxOp: initial.maxOp, ops: initial.ops, gaps: 0, heads: [initial.hash], horizonSeq: 0 }
     const clock = [{ ...initial, signature: new Uint8Array() }]
-    const ledger = new Ledger({ row: empty, clock, objects: initial.objects, known: [] })
+    const ledger = await Ledger.of({ row: empty, clock, objects: initial.objects, known: [] })
     const entries: ChangeEntry[] = []
     for (const [index, bytes] of changes.entries()) {
       // Thousands of operations each: everyone else has a turn in between.

@@ -3,26 +3,19 @@
  * rate), then order, then the store. A frame is taken whole or not at all, because its signatures cover its last change.
  */
 
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { MooringError } from '../../protocol/errors.ts'
-import type { ActorId, PeerId } from '../../protocol/ids.ts'
+import type { PeerId } from '../../protocol/ids.ts'
 import type { Clock } from '../../protocol/index.ts'
-import { limits } from '../../protocol/limits.ts'
-import {
-  admitChange,
-  type ChangeFacts,
-  type NewObject,
-  ownsActor,
-  readChange,
-  type SentTip,
-  type Settlement,
-} from '../../protocol/sync/index.ts'
+import { admitChange, type NewObject, ownsActor, type SentTip, type Settlement } from '../../protocol/sync/index.ts'
 import type { BlockRow, ChangeEntry, Origin, SuspensionRow } from '../storage/storage.ts'
 import { type AuthorGrant, Authorship } from './authorship.ts'
 import type { BlockIndex } from './block-index.ts'
 import type { Committer } from './committer.ts'
+import { type Facts, readFrames } from './frame-reading.ts'
 import { costOf, type Ledger, type Ledgers } from './ledger.ts'
+import { checkPlace, checkRoom } from './placement.ts'
 import type { Quarantine } from './quarantine.ts'
+import { Rates } from './rates.ts'
 import { type History, Recall } from './recall.ts'
 import { Turns } from './turns.ts'
 
@@ -52,54 +45,57 @@ export interface IngestComponents {
 
 /** What the check of a signature counts for, in operations: one peer takes at most half of the time that there is. */
 const opsPerTip = 20
-/** Edits of one peer that stand side by side: one for each of its known replicas. */
-const maxHeadsPerPeer = 64
-const maxHeads = 1_024
 
 export class Ingest {
   readonly #components: IngestComponents
   readonly #recall: Recall
+  readonly #looking = new Turns()
   readonly #turns = new Turns()
-  readonly #rates = new Map<PeerId, { tokens: number; atMs: number }>()
+  readonly #rates: Rates
 
   constructor(components: IngestComponents) {
     this.#components = components
-    this.#recall = new Recall(components, (peer, cost) => this.#spend(peer, cost))
+    this.#rates = new Rates(components.clock)
+    this.#recall = new Recall(components, this.#rates)
   }
 
   /** What became of each change, in order. Never rejects: every refusal is a settlement. */
   async submit(submission: Submission): Promise<Settlement[]> {
     const chunks = submission.frames.flat()
-    const all = (settlement: Settlement): Settlement[] => chunks.map(() => settlement)
+    const { peer } = submission.origin
+    let settled = (): void => {}
     try {
       const row = this.#components.index.byId(submission.block)
       if (row === undefined || row.deletedSeq > 0) throw new MooringError('block-deleted')
-      const { peer } = submission.origin
       // Before the work, so that what is refused is paid for too.
-      this.#spend(peer, chunks.length + opsPerTip * submission.tips.length)
-      const facts: ChangeFacts[] = []
-      for (const [index, frame] of submission.frames.entries()) {
-        // Each takes milliseconds, and everyone else waits.
-        if (index > 0) await nextTurn()
-        facts.push(...readFrame(frame))
-      }
-      this.#checkQuarantine(row, facts)
-      const { self, grantOf } = this.#components
-      const authorship = new Authorship({ self, sender: peer, row, facts, tips: submission.tips, grantOf })
-      this.#spend(peer, facts.reduce((sum, fact) => sum + costOf(fact), 0) - facts.length)
-      const refusal = submission.refusal ?? this.#suspension([peer, ...authorship.others])
-      if (refusal !== undefined) return await this.#settleKnown(submission, facts, refusal)
-      authorship.checkSignatures()
-      return await this.#admitAndStore({ ...submission, row, chunks, facts, authorship })
+      this.#rates.spend(peer, chunks.length + opsPerTip * submission.tips.length)
+      // One after another: what takes longer to look at must not be overtaken by what builds on it.
+      const { refusal, ...checked } = await this.#looking.take(turnOf(submission), async () => {
+        const facts = await readFrames(submission.frames)
+        const cost = facts.reduce((sum, fact) => sum + costOf(fact), 0)
+        this.#rates.spend(peer, cost - facts.length)
+        settled = this.#rates.open(peer, cost)
+        return this.#look(submission, row, facts)
+      })
+      if (refusal !== undefined) return await this.#settleKnown(submission, checked.facts, refusal)
+      return await this.#admitAndStore({ ...submission, chunks, ...checked })
     } catch (error) {
-      if (error instanceof MooringError) return all(error)
-      return all(new MooringError('internal', { cause: error }))
+      const refusal = error instanceof MooringError ? error : new MooringError('internal', { cause: error })
+      return chunks.map(() => refusal)
+    } finally {
+      settled()
     }
   }
 
-  /** Forgets what is kept for a peer that is gone. */
-  forget(peer: PeerId): void {
-    this.#rates.delete(peer)
+  /** Everything that can be said of changes without their block, but for the refusal of those that are new. */
+  async #look(submission: Submission, row: BlockRow, facts: readonly Facts[]): Promise<Looked> {
+    this.#checkQuarantine(row, facts)
+    const { self, grantOf } = this.#components
+    const { origin, tips } = submission
+    const authorship = new Authorship({ self, sender: origin.peer, row, facts, tips, grantOf })
+    const refusal = submission.refusal ?? this.#suspension([origin.peer, ...authorship.others])
+    if (refusal === undefined) await authorship.checkSignatures()
+    return { facts, authorship, refusal }
   }
 
   #suspension(peers: readonly PeerId[]): MooringError | undefined {
@@ -114,24 +110,12 @@ export class Ingest {
    * What is set aside is not taken a second time, nor what builds on it: the block is rendered without both. What is on
    * its way to the store at this moment is found by the verification.
    */
-  #checkQuarantine(row: BlockRow, facts: readonly ChangeFacts[]): void {
+  #checkQuarantine(row: BlockRow, facts: readonly Facts[]): void {
     const { quarantine } = this.#components
     for (const { hash, deps } of facts) {
       const aside = [hash, ...deps].find((each) => quarantine.hasHash(row.id, each))
       if (aside !== undefined) throw new MooringError('quarantined', { detail: aside })
     }
-  }
-
-  /** A token bucket of operations; one second's worth may come at once. */
-  #spend(peer: PeerId, cost: number): void {
-    const nowMs = this.#components.clock.monotonicMs()
-    const rate = this.#rates.get(peer) ?? { tokens: limits.maxOpsPerPeerSecond, atMs: nowMs }
-    const refill = ((nowMs - rate.atMs) * limits.maxOpsPerPeerSecond) / 1_000
-    const tokens = Math.min(limits.maxOpsPerPeerSecond, rate.tokens + refill)
-    this.#rates.set(peer, { tokens: cost > tokens ? tokens : tokens - cost, atMs: nowMs })
-    if (cost <= tokens) return
-    const retryAfterMs = Math.ceil(((cost - tokens) * 1_000) / limits.maxOpsPerPeerSecond)
-    throw new MooringError('rate-limited', { detail: 'maxOpsPerPeerSecond', retryAfterMs })
   }
 
   async #admitAndStore(checked: Checked): Promise<Settlement[]> {
@@ -162,14 +146,12 @@ export class Ingest {
    * A replica sends again what it has no answer to. Refused because it may not write by now, it would take a change back
    * that everyone else has.
    */
-  async #settleKnown(
-    submission: Submission,
-    facts: readonly ChangeFacts[],
-    refusal: MooringError,
-  ): Promise<Settlement[]> {
+  async #settleKnown(submission: Submission, facts: readonly Facts[], refusal: MooringError): Promise<Settlement[]> {
     const { committer } = this.#components
+    // Only whether they are there: what they build on is nothing that a peer without the right may have looked up.
+    const alone = facts.map((fact) => ({ ...fact, deps: [] }))
     for (;;) {
-      const ledger = await this.#recall.ledgerFor(submission, facts)
+      const ledger = await this.#recall.ledgerFor(submission, alone)
       const known = facts.map((fact) => ledger.maxOpOf(fact.hash) !== undefined)
       if (ledger.inFlight > 0) await committer.barrier()
       if (!ledger.isStale) return known.map((isKnown) => (isKnown ? 'stored' : refusal))
@@ -196,6 +178,7 @@ export class Ingest {
         // Heads count for who made them: a supplier cannot make any in the name of another.
         const owner = authorship.owner(fact.actor)
         checkPlace(fact, ledger, senders, (actor) => ownsActor(this.#components.self, owner, actor))
+        checkRoom(fact, admission.objects.length, ledger)
         ledger.apply(fact, admission)
         const tip = authorship.tip(fact.actor)
         const author = authorship.supplied(fact.actor)
@@ -248,12 +231,17 @@ export class Ingest {
   }
 }
 
-/** A submission that may be stored as far as its sender and its authors go. */
-interface Checked extends Submission {
-  readonly row: BlockRow
-  readonly chunks: readonly Uint8Array[]
-  readonly facts: readonly ChangeFacts[]
+/** Changes that were looked at by themselves. */
+interface Looked {
+  readonly facts: readonly Facts[]
   readonly authorship: Authorship
+  /** Why none that is new is taken. */
+  readonly refusal: MooringError | undefined
+}
+
+/** A submission that may be stored as far as its sender and its authors go. */
+interface Checked extends Submission, Omit<Looked, 'refusal'> {
+  readonly chunks: readonly Uint8Array[]
 }
 
 /** What is refused together: the store decides by peers and grant versions. */
@@ -262,50 +250,10 @@ const senderOf = ({ origin, grantVersion, authorship }: Checked): string =>
 
 const turnOf = ({ block, origin }: Submission): string => `${block} ${origin.peer} ${origin.replica}`
 
-/**
- * Rules about where a change stands among the others. Heads cost everyone: each next edit names all of them as its
- * dependencies, and above `limits.maxDeps` nobody could edit any more.
- */
-function checkPlace(
-  fact: ChangeFacts,
-  ledger: Ledger,
-  senders: readonly string[],
-  isOwn: (actor: ActorId) => boolean,
-): void {
-  const last = ledger.lastOf(fact.actor)
-  for (const hash of last === undefined ? fact.deps : [...fact.deps, last.hash]) {
-    // Nobody has seen what is not durable, but who sent it. Refused, it would take a part of this frame along.
-    const other = ledger.senderOf(hash)
-    if (other !== undefined && !senders.includes(other)) throw new MooringError('missing-deps', { detail: hash })
-  }
-  if (last !== undefined && ledger.isHead(last.hash) && !fact.deps.includes(last.hash)) {
-    throw new MooringError('bad-change', { detail: 'own-skipped: a change builds on the last one of its actor' })
-  }
-  if (ledger.ops + costOf(fact) > limits.maxOpsPerBlock) {
-    throw new MooringError('quota-exceeded', { detail: 'a block has at most maxOpsPerBlock operations' })
-  }
-  if (fact.deps.some((dep) => ledger.isHead(dep))) return
-  if (ledger.heads >= maxHeads || ledger.headsOf(isOwn) >= maxHeadsPerPeer) {
-    throw new MooringError('quota-exceeded', { detail: 'too many edits side by side: one has to build on the others' })
-  }
-}
 /** How soon a suspended peer tries again: the operator may have released it. */
 const suspendedRetryMs = 10_000
 
 export const suspendedError = ({ reason }: SuspensionRow): MooringError =>
   new MooringError('suspended', { detail: reason, retryAfterMs: suspendedRetryMs })
-
-function readFrame(chunks: readonly Uint8Array[]): ChangeFacts[] {
-  let ops = 0
-  let expanded = 0
-  return chunks.map((chunk) => {
-    const facts = readChange(chunk)
-    ops += facts.ops
-    expanded += facts.expanded.byteLength
-    if (ops > limits.maxOpsPerFrame) throw new MooringError('change-too-large', { detail: 'maxOpsPerFrame' })
-    if (expanded > limits.maxExpandedBytes) throw new MooringError('change-too-large', { detail: 'maxExpandedBytes' })
-    return facts
-  })
-}
 
 const objectRow = ({ opId, type, depth }: NewObject) => ({ id: opId, type, depth })

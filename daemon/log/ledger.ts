@@ -2,12 +2,23 @@
  * What has to be known of a block to accept changes to it: clock, objects, known hashes. Runs ahead of the store by
  * what is on its way there; when the store refuses something, the ledger is thrown away and read again.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { ActorId, ChangeHash } from '../../protocol/ids.ts'
 import type { ActorTip, BlockKnowledge, ChangeFacts, KnownObject, NewObject } from '../../protocol/sync/index.ts'
 import type { BlockId, BlockState, Storage } from '../storage/storage.ts'
 
 /** Operations that a change counts for: an empty one costs a row and a hash as well. */
 export const costOf = ({ ops }: { readonly ops: number }): number => Math.max(1, ops)
+
+/** Entries that are taken in without a pause: about two milliseconds. */
+const entriesPerTurn = 10_000
+
+async function inTurns<Item>(items: readonly Item[], take: (item: Item) => void): Promise<void> {
+  for (const [index, item] of items.entries()) {
+    if (index > 0 && index % entriesPerTurn === 0) await nextTurn()
+    take(item)
+  }
+}
 
 export class Ledger implements BlockKnowledge {
   readonly block: BlockId
@@ -31,26 +42,42 @@ export class Ledger implements BlockKnowledge {
   /** True once the store refused something that this ledger holds. */
   isStale = false
 
-  constructor(state: BlockState) {
-    this.block = state.row.id
-    this.#isComplete = state.row.horizonSeq === 0
-    this.maxOp = state.row.maxOp
-    this.ops = state.row.ops
-    this.gaps = state.row.gaps
-    for (const row of state.clock) {
-      this.#clock.set(row.actor, row)
+  private constructor(row: BlockState['row']) {
+    this.block = row.id
+    this.#isComplete = row.horizonSeq === 0
+    this.maxOp = row.maxOp
+    this.ops = row.ops
+    this.gaps = row.gaps
+  }
+
+  /** A little at a time: a block may have hundreds of thousands of changes, and the main thread has other things to do. */
+  static async of({ row, clock, objects, known }: BlockState): Promise<Ledger> {
+    const ledger = new Ledger(row)
+    const heads = new Set(row.heads)
+    for (const head of heads) ledger.#heads.set(head, undefined)
+    await inTurns(clock, (each) => {
+      // What was signed is of no use here.
+      ledger.#clock.set(each.actor, { seq: each.seq, hash: each.hash, maxOp: each.maxOp })
       // The frozen initial change is in the clock and in no log row.
-      this.#known.set(row.hash, row.maxOp)
-    }
-    const authors = new Map(state.clock.map((row) => [row.hash, row.actor]))
-    for (const head of state.row.heads) this.#heads.set(head, authors.get(head))
-    for (const object of state.objects) this.#objects.set(object.id, object)
-    for (const change of state.known) this.#known.set(change.hash, change.maxOp)
+      ledger.#known.set(each.hash, each.maxOp)
+      if (heads.has(each.hash)) ledger.#heads.set(each.hash, each.actor)
+    })
+    await inTurns(objects, (object) => ledger.#objects.set(object.id, object))
+    await inTurns(known, (change) => ledger.#known.set(change.hash, change.maxOp))
+    return ledger
   }
 
   /** Entries that are kept in memory. */
   get size(): number {
     return this.#known.size + this.#objects.size + this.#clock.size
+  }
+
+  get actors(): number {
+    return this.#clock.size
+  }
+
+  get objects(): number {
+    return this.#objects.size
   }
 
   get heads(): number {
@@ -88,7 +115,7 @@ export class Ledger implements BlockKnowledge {
   }
 
   /** Hashes that would have to be known to admit these changes, and may be of changes that are no rows any more. */
-  unknown(facts: readonly ChangeFacts[]): Set<ChangeHash> {
+  unknown(facts: readonly Pick<ChangeFacts, 'actor' | 'seq' | 'hash' | 'deps'>[]): Set<ChangeHash> {
     const unknown = new Set<ChangeHash>()
     if (this.#isComplete) return unknown
     const own = new Set(facts.map(({ hash }) => hash))
@@ -114,7 +141,7 @@ export class Ledger implements BlockKnowledge {
   }
 
   /** Takes an admitted change in, until {@link keep} or {@link rollback}. */
-  apply(facts: ChangeFacts, { objects, gap }: { objects: readonly NewObject[]; gap: number }): void {
+  apply(facts: Omit<ChangeFacts, 'expanded'>, { objects, gap }: { objects: readonly NewObject[]; gap: number }): void {
     const before = { last: this.#clock.get(facts.actor), maxOp: this.maxOp, ops: this.ops, gaps: this.gaps }
     const replaced = facts.deps.flatMap((dep) => (this.#heads.has(dep) ? [[dep, this.#heads.get(dep)] as const] : []))
     for (const [dep] of replaced) this.#heads.delete(dep)
@@ -157,6 +184,7 @@ export class Ledgers {
   readonly #maxEntries: number
   /** In the order of their last use. */
   readonly #ledgers = new Map<BlockId, Promise<Ledger>>()
+  readonly #sizes = new Map<BlockId, number>()
   #entries = 0
   #isEvicting = false
 
@@ -170,6 +198,16 @@ export class Ledgers {
   /** Entries of all ledgers that are kept. */
   get size(): number {
     return this.#entries
+  }
+
+  /** Whether it is kept, or on its way. */
+  has(block: BlockId): boolean {
+    return this.#ledgers.has(block)
+  }
+
+  /** Entries of the ledger of a block when it was last kept; 0 for one that never was. */
+  sizeOf(block: BlockId): number {
+    return this.#sizes.get(block) ?? 0
   }
 
   /** Callers get their ledger in the order in which they asked, so that frames of one block keep theirs. */
@@ -205,13 +243,14 @@ export class Ledgers {
     if (ledger.isStale) return
     this.#entries += ledger.size - ledger.counted
     ledger.counted = ledger.size
+    this.#sizes.set(ledger.block, ledger.size)
     if (this.#entries > this.#maxEntries && !this.#isEvicting) void this.#evict()
   }
 
   async #load(block: BlockId): Promise<Ledger> {
     // What is on its way must be in the store before it is read, or the new ledger would miss it.
     await this.#barrier()
-    const ledger = new Ledger(await this.#storage.blockState(block))
+    const ledger = await Ledger.of(await this.#storage.blockState(block))
     this.grown(ledger)
     return ledger
   }

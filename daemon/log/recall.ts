@@ -4,10 +4,12 @@
  */
 import { MooringError } from '../../protocol/errors.ts'
 import type { ChangeHash, PeerId } from '../../protocol/ids.ts'
+import { limits } from '../../protocol/limits.ts'
 import type { ChangeFacts } from '../../protocol/sync/index.ts'
 import type { BlockId, BlockRow, Origin } from '../storage/storage.ts'
 import type { BlockIndex } from './block-index.ts'
 import type { Ledger, Ledgers } from './ledger.ts'
+import type { Rates } from './rates.ts'
 import { Turns } from './turns.ts'
 
 /**
@@ -22,31 +24,37 @@ export interface RecallComponents {
   readonly history: History
 }
 
-/** What a question counts for, in operations: a document may have to be loaded for it. */
+/** What a question counts for, in operations: a document may have to be loaded for it, which takes longer if it is long. */
 const opsPerQuestion = 1_000
+const opsPerOp = 1 / 20
+/** What it counts for that a ledger had to be put away and is read again, for each entry: that takes as long. */
+const opsPerEntry = 1
+/** However long a block is: less than what may be done at once. */
+const maxOpsToLoad = limits.maxOpsPerPeerSecond / 2
 
 export class Recall {
   readonly #components: RecallComponents
-  readonly #spend: (peer: PeerId, ops: number) => void
+  readonly #rates: Rates
   /** One question at a time for each peer: the worker that answers serves everyone. */
   readonly #questions = new Turns()
+  /** The same for what has to be read. */
+  readonly #readings = new Turns()
 
-  /** `spend` throws when the peer has to wait. */
-  constructor(components: RecallComponents, spend: (peer: PeerId, ops: number) => void) {
+  constructor(components: RecallComponents, rates: Rates) {
     this.#components = components
-    this.#spend = spend
+    this.#rates = rates
   }
 
   /** The ledger of a block with all that decides about these changes. @throws `view-failed`, `rate-limited`, `block-deleted` */
   async ledgerFor(
     { block, origin }: { readonly block: BlockId; readonly origin: Origin },
-    facts: readonly ChangeFacts[],
+    facts: readonly Pick<ChangeFacts, 'actor' | 'seq' | 'hash' | 'deps'>[],
   ): Promise<Ledger> {
     const { history, index, ledgers } = this.#components
     const recalled = new Map<ChangeHash, number>()
     const asked = new Set<ChangeHash>()
     for (;;) {
-      const ledger = await ledgers.get(block)
+      const ledger = ledgers.has(block) ? await ledgers.get(block) : await this.#read(origin.peer, block)
       if (ledger.isStale) continue
       ledger.recall(recalled)
       const open = [...ledger.unknown(facts)].filter((hash) => !asked.has(hash))
@@ -55,10 +63,19 @@ export class Recall {
       if (row === undefined || row.deletedSeq > 0) throw new MooringError('block-deleted')
       for (const hash of open) asked.add(hash)
       const found = await this.#questions.take(origin.peer, async () => {
-        this.#spend(origin.peer, opsPerQuestion)
+        this.#rates.spend(origin.peer, opsPerQuestion + Math.min(maxOpsToLoad, row.ops * opsPerOp))
         return history(row, open)
       })
       for (const [hash, maxOp] of found) recalled.set(hash, maxOp)
     }
+  }
+
+  #read(peer: PeerId, block: BlockId): Promise<Ledger> {
+    const { ledgers } = this.#components
+    return this.#readings.take(peer, () => {
+      // Meanwhile somebody else may have had it read.
+      if (!ledgers.has(block)) this.#rates.spend(peer, Math.min(maxOpsToLoad, ledgers.sizeOf(block) * opsPerEntry))
+      return ledgers.get(block)
+    })
   }
 }

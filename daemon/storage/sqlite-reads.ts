@@ -11,10 +11,10 @@ import type { PackedRows, StoredChange } from './sqlite-pack.ts'
 import { packRows, unpackHashes } from './sqlite-pack.ts'
 import type { BlockColumns, ClockColumns, ObjectColumns } from './sqlite-rows.ts'
 import { blockRow, clockRow } from './sqlite-rows.ts'
+import { type PackedKnown, type PackedState, packState } from './sqlite-state.ts'
 import { isSoundChange, isSoundSnapshot, type SummedSnapshot } from './sqlite-sum.ts'
 import type {
   BlockId,
-  BlockState,
   ChangeRow,
   ClockRow,
   FoldableRows,
@@ -28,12 +28,6 @@ import type {
 
 /** A page of the log on its way to the main thread. */
 export interface PackedPage extends PackedRows, Pick<LogPage, 'next' | 'clock'> {}
-
-/** The known changes of a block, which may be hundreds of thousands: 32 bytes of hash and one number each. */
-export interface PackedState extends Omit<BlockState, 'known'> {
-  readonly hashes: Uint8Array<ArrayBuffer>
-  readonly maxOps: Float64Array<ArrayBuffer>
-}
 
 export class Reader {
   /** What is read beside the log. */
@@ -75,17 +69,12 @@ export class Reader {
       if (known === undefined || sound.includes(false)) {
         throw new MooringError('block-damaged', { detail: `block ${block}` })
       }
-      return {
-        row: blockRow(row),
-        clock: clock.map(clockRow),
-        objects: objects.map(({ id, type, depth }) => ({ id, type, depth })),
-        ...known,
-      }
+      return packState(blockRow(row), clock, objects, known)
     })()
   }
 
   /** Undefined when a row is damaged: its hash may be that of another change, or of none. */
-  #known(block: BlockId): Pick<PackedState, 'hashes' | 'maxOps'> | undefined {
+  #known(block: BlockId): PackedKnown | undefined {
     const count = Number(this.#sql.count.get(block))
     const hashes = new Uint8Array(count * 32)
     const maxOps = new Float64Array(count)

@@ -3,15 +3,14 @@
  * thread reads. Keeps: a read that is called after a write resolved sees that write, because the reader's statement
  * starts after the commit; and after a failure nothing is promised any more.
  */
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { ActorId, ChangeHash, PeerId } from '../../protocol/ids.ts'
 import type { BackendInit } from './backend.ts'
 import { DamageReports } from './damage-reports.ts'
 import { migrationsDir } from './sqlite-migrate-dir.ts'
 import type { DurabilitySettings } from './sqlite-open.ts'
-import { packBatch, unpackHashes, unpackRows } from './sqlite-pack.ts'
+import { packBatch, unpackRows } from './sqlite-pack.ts'
 import type { ReaderOps } from './sqlite-reader-thread.ts'
-import type { PackedState } from './sqlite-reads.ts'
+import { unpackState } from './sqlite-state.ts'
 import type { StoreOps } from './sqlite-store-thread.ts'
 import { StorageThread, type ThreadCalls } from './sqlite-thread.ts'
 import type {
@@ -139,8 +138,7 @@ export class SqliteStorage implements Storage {
   }
 
   async blockState(block: BlockId): Promise<BlockState> {
-    const { row, clock, objects, hashes, maxOps } = await this.#read('blockState', [block])
-    return { row, clock, objects, known: await unpackKnown({ hashes, maxOps }) }
+    return unpackState(await this.#read('blockState', [block]))
   }
 
   async readLog(query: LogQuery): Promise<LogPage> {
@@ -256,18 +254,4 @@ export class SqliteStorage implements Storage {
     if (this.#closing !== undefined) throw closedError()
     if (this.failed.aborted) throw storageFailed(this.failed.reason)
   }
-}
-
-/** Changes that are unpacked in one turn: about three milliseconds. */
-const knownPerTurn = 10_000
-
-/** A block may have hundreds of thousands of changes, and the main thread has other things to do. */
-async function unpackKnown({ hashes, maxOps }: Pick<PackedState, 'hashes' | 'maxOps'>): Promise<BlockState['known']> {
-  const known: { hash: ChangeHash; maxOp: number }[] = []
-  for (let start = 0; start < maxOps.length; start += knownPerTurn) {
-    if (start > 0) await nextTurn()
-    const part = unpackHashes(hashes.subarray(start * 32, (start + knownPerTurn) * 32))
-    for (const [index, hash] of part.entries()) known.push({ hash, maxOp: maxOps[start + index] ?? 0 })
-  }
-  return known
 }

@@ -75,7 +75,7 @@ function refuse(rule: AdmissionRule): never {
  *
  * @throws `missing-deps` (the detail lists the hashes), `bad-change`, `quota-exceeded`
  */
-export function admitChange(facts: ChangeFacts, block: BlockKnowledge): Admission {
+export function admitChange(facts: Omit<ChangeFacts, 'expanded'>, block: BlockKnowledge): Admission {
   const last = block.lastOf(facts.actor)
   const lastSeq = last?.seq ?? 0
   if (facts.seq <= lastSeq) return { outcome: 'stale' }
@@ -126,7 +126,7 @@ export function admitChange(facts: ChangeFacts, block: BlockKnowledge): Admissio
 }
 
 /** A parent is made before what lies in it, so one pass in order finds every depth. */
-function placeObjects(facts: ChangeFacts, block: BlockKnowledge): NewObject[] {
+function placeObjects(facts: Pick<ChangeFacts, 'made'>, block: BlockKnowledge): NewObject[] {
   const depths = new Map<string, number>()
   return facts.made.map(({ opId, type, parent }) => {
     const above = parent === '_root' ? 0 : (depths.get(parent) ?? block.object(parent)?.depth)

@@ -104,7 +104,11 @@ export const logMutations: readonly Mutation[] = [
     name: 'ops-per-frame',
     promise: 'a small frame does not expand to more work than a frame may be',
     edits: [
-      { file: 'daemon/log/ingest.ts', find: 'if (ops > limits.maxOpsPerFrame) throw', replace: 'if (false) throw' },
+      {
+        file: 'daemon/log/frame-reading.ts',
+        find: 'if (ops > limits.maxOpsPerFrame) throw',
+        replace: 'if (false) throw',
+      },
     ],
     tests: [{ file: rules, title: 'refuses a frame whose changes have more operations together than the cap' }],
   },
@@ -125,9 +129,9 @@ export const logMutations: readonly Mutation[] = [
     promise: 'one peer takes no more operations a second than its share',
     edits: [
       {
-        file: 'daemon/log/ingest.ts',
-        find: '    if (cost <= tokens) return\n',
-        replace: '    if (cost > -1) return\n',
+        file: 'daemon/log/rates.ts',
+        find: 'if (cost <= account.tokens) {',
+        replace: 'if (cost > -1) {',
       },
     ],
     tests: [{ file: rules, title: 'refuses what comes above the rate of one peer, and takes it later' }],

@@ -1,8 +1,8 @@
 /** What one approved plugin can do to the others, to the daemon's memory and to its time: nothing. */
 import * as A from '@automerge/automerge'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { encodeValue, limits, type ReplicaId, schemaNamed } from '../../protocol/index.ts'
-import { encodeRun, ListenerSession } from '../../protocol/sync/index.ts'
+import { encodeValue, limits, parseGrant, type ReplicaId, schemaNamed } from '../../protocol/index.ts'
+import { encodeRun, ListenerSession, signTip } from '../../protocol/sync/index.ts'
 import { alice, bob, mallory } from '../fixtures/cast.ts'
 import { assemble, takeApart } from '../fixtures/change-builder.ts'
 import { strayInsert } from '../fixtures/poison.ts'
@@ -354,6 +354,57 @@ describe('a block with many actors and many edits side by side', () => {
     const [effect] = session.block(1, { ...(intro as object), heads: many(10_000, 64) } as never, held)
     if (effect?.do !== 'send') throw new Error('nothing is sent')
     expect(encodeValue(effect.frame).byteLength).toBeLessThan(limits.maxFrameBytes)
+  })
+})
+
+describe('a peer that may only read', () => {
+  it('has nothing looked up of what its changes build on', async () => {
+    const history = vi.fn(async () => new Map())
+    const other = await SyncWorld.open(undefined, { history })
+    for (const who of [alice, mallory]) await other.approve(who, ...everything)
+    // As if all that was written so far had been folded away: what is not known may be among it.
+    const blockState = other.storage.blockState.bind(other.storage)
+    vi.spyOn(other.storage, 'blockState').mockImplementation(async (block) => {
+      const state = await blockState(block)
+      return { ...state, row: { ...state.row, horizonSeq: state.row.visibleSeq } }
+    })
+    const begun = new RawReplica(other, alice)
+    await begun.begin(notes)
+    const raw = new RawReplica(other, mallory)
+    await raw.begin(notes)
+    const orphan = assemble({
+      ...takeApart(insert(textDoc(actorOf(mallory)), 0, 'x').bytes),
+      deps: [Buffer.alloc(32, 7)],
+    })
+    raw.submit([orphan])
+    expect(await raw.outcome(1)).toBe('missing-deps')
+    expect(history).toHaveBeenCalledTimes(1)
+    other.grants.set(mallory.peer, { grants: [parseGrant('blocks:read:space:home/*')], grantVersion: 1 })
+    raw.submit([orphan])
+    expect(await raw.outcome(2)).toBe('grant-missing')
+    expect(history).toHaveBeenCalledTimes(1)
+    await other.close()
+  })
+})
+
+describe('a frame that takes long to look at', () => {
+  it('is not overtaken by the next one, which builds on it', async () => {
+    const raw = new RawReplica(world, mallory)
+    await raw.begin(notes)
+    let doc = textDoc(actorOf(mallory))
+    const made = Array.from({ length: 60 }, () => {
+      const next = insert(A.clone(doc, { actor: actorOf(mallory) }), 0, 'x')
+      doc = next.doc
+      return next.bytes
+    })
+    const tips = made.map((bytes) => {
+      const { actor, hash, seq } = A.decodeChange(bytes)
+      const tip = { address: notes, generation: 1, actor, seq, hash } as never
+      return { actor, seq, hash, signature: signTip(mallory.seed, tip) }
+    })
+    raw.send({ t: 'delta', handle: 1, run: encodeRun(made), tips })
+    raw.submit([insert(doc, 0, 'on top of them').bytes])
+    expect((await raw.answers(61)).size).toBe(0)
   })
 })
 

@@ -1,0 +1,48 @@
+/**
+ * Where a change may stand among the others of its block, and whether the block has room for it. Keeps: others can go on
+ * editing, whoever writes beside them, and what has to be kept in memory of a block is bounded.
+ */
+import { MooringError } from '../../protocol/errors.ts'
+import type { ActorId } from '../../protocol/ids.ts'
+import { limits } from '../../protocol/limits.ts'
+import type { Facts } from './frame-reading.ts'
+import { costOf, type Ledger } from './ledger.ts'
+
+/** Edits of one peer that stand side by side: one for each of its known replicas. */
+const maxHeadsPerPeer = 64
+const maxHeads = 1_024
+
+/**
+ * Rules about where a change stands among the others. Heads cost everyone: each next edit names all of them as its
+ * dependencies, and above `limits.maxDeps` nobody could edit any more.
+ */
+export function checkPlace(
+  fact: Facts,
+  ledger: Ledger,
+  senders: readonly string[],
+  isOwn: (actor: ActorId) => boolean,
+): void {
+  const last = ledger.lastOf(fact.actor)
+  for (const hash of last === undefined ? fact.deps : [...fact.deps, last.hash]) {
+    // Nobody has seen what is not durable, but who sent it. Refused, it would take a part of this frame along.
+    const other = ledger.senderOf(hash)
+    if (other !== undefined && !senders.includes(other)) throw new MooringError('missing-deps', { detail: hash })
+  }
+  if (last !== undefined && ledger.isHead(last.hash) && !fact.deps.includes(last.hash)) {
+    throw new MooringError('bad-change', { detail: 'own-skipped: a change builds on the last one of its actor' })
+  }
+  if (fact.deps.some((dep) => ledger.isHead(dep))) return
+  if (ledger.heads >= maxHeads || ledger.headsOf(isOwn) >= maxHeadsPerPeer) {
+    throw new MooringError('quota-exceeded', { detail: 'too many edits side by side: one has to build on the others' })
+  }
+}
+
+/** Bounds of a block: what is kept in memory to take changes in, and what a document is made of. */
+export function checkRoom(fact: Facts, objects: number, ledger: Ledger): void {
+  const isFull: readonly (readonly [boolean, string])[] = [
+    [ledger.ops + costOf(fact) > limits.maxOpsPerBlock, 'a block has at most maxOpsPerBlock operations'],
+    [ledger.objects + objects > limits.maxObjectsPerBlock, 'a block has at most maxObjectsPerBlock objects'],
+    [fact.seq === 1 && ledger.actors >= limits.maxActorsPerBlock, 'a block has at most maxActorsPerBlock actors'],
+  ]
+  for (const [isOver, detail] of isFull) if (isOver) throw new MooringError('quota-exceeded', { detail })
+}
