@@ -197,6 +197,7 @@ export class Entries {
   free(): void {
     for (const entry of this.all) {
       entry.cancelRetry?.()
+      entry.loaded?.handle.end()
       entry.loaded?.block.free()
     }
     this.#entries.clear()

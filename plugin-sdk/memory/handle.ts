@@ -52,6 +52,7 @@ export class BlockHandle<Name extends SchemaName = SchemaName> {
   readonly #listeners = new Map<keyof BlockEvents, Set<Listener<never>>>()
   readonly #refused: RefusedChanges[] = []
   #waiters: Waiter[] = []
+  #isEnded = false
   #state: BlockState = 'offline'
   #reason = 'not connected yet'
 
@@ -102,10 +103,11 @@ export class BlockHandle<Name extends SchemaName = SchemaName> {
   /**
    * Changes the content: at once here, in a moment everywhere; offline too.
    * @throws `change-too-large`, `block-deleted`, `storage-full` when the disk has been full for so long that no more can
-   * be kept in memory: nothing was changed
+   * be kept in memory, `wrong-state` after the plugin has stopped: nothing was changed
    */
   change(edit: (draft: SchemaValues[Name]) => void): void {
     if (this.#state === 'gone') throw new MooringError('block-deleted', { detail: this.#reason })
+    if (this.#isEnded) throw new MooringError('wrong-state', { detail: this.#reason })
     this.#components.checkRoom()
     if (!this.#components.block.change(edit)) return
     this.emit('change', { local: true })
@@ -122,23 +124,32 @@ export class BlockHandle<Name extends SchemaName = SchemaName> {
     return this.#components.saved()
   }
 
-  /** Resolves when everything changed so far is durable at the daemon. @throws the code of a refusal that is for good */
+  /**
+   * Resolves when everything changed so far is durable at the daemon.
+   *
+   * @throws the code of a refusal that is for good; `cancelled` by the signal, or when the plugin stops before: what is
+   * saved is then sent by its next process
+   */
   flushed(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
     return new Promise((resolve, reject) => {
       const waiter = { upTo: this.#components.block.own.made, resolve, reject }
       this.#waiters.push(waiter)
-      options.signal?.addEventListener('abort', () => reject(new MooringError('cancelled')), { once: true })
+      const abort = (): void => reject(new MooringError('cancelled'))
+      options.signal?.addEventListener('abort', abort, { once: true })
       this.settled()
+      if (options.signal?.aborted) abort()
+      if (this.#isEnded) this.end()
     })
   }
 
-  /** Resolves when the block is live. @throws when it is gone, or refused for good */
+  /** Resolves when the block is live. @throws when it is gone; `cancelled` by the signal, or when the plugin stops */
   live(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
     return new Promise((resolve, reject) => {
       const look = (): void => {
         if (this.#state === 'live') finish(resolve)
         else if (this.#state === 'gone')
           finish(() => reject(new MooringError('block-deleted', { detail: this.#reason })))
+        else if (this.#isEnded) abort()
       }
       const abort = (): void => finish(() => reject(new MooringError('cancelled', { detail: this.#reason })))
       const stop = this.on('state', look)
@@ -186,6 +197,15 @@ export class BlockHandle<Name extends SchemaName = SchemaName> {
     const done = this.#waiters.filter((waiter) => waiter.upTo < oldest)
     this.#waiters = this.#waiters.filter((waiter) => waiter.upTo >= oldest)
     for (const waiter of done) waiter.resolve()
+  }
+
+  /** @internal The plugin has stopped: nothing is settled any more, and whoever waits for it is told. */
+  end(): void {
+    this.#isEnded = true
+    const waiters = this.#waiters
+    this.#waiters = []
+    for (const { reject } of waiters) reject(new MooringError('cancelled', { detail: 'the plugin has stopped' }))
+    if (this.#state !== 'gone') this.setState('offline', 'the plugin has stopped')
   }
 
   /** @internal What was refused before this process. */
