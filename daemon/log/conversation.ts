@@ -252,7 +252,7 @@ class Conversation {
     if (frame.replica !== this.#init.replica)
       throw new MooringError('wrong-state', { detail: 'not the replica of hello' })
     for (const pattern of frame.watch) checkPattern(pattern)
-    this.#log.losses.check(frame.cursor, this.#init)
+    this.#log.losses.check(frame.cursor, frame.seen, this.#init)
     this.#watcher.open(frame)
   }
 
