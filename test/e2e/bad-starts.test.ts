@@ -4,9 +4,12 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { expect, it, onTestFinished, vi } from 'vitest'
+import { errorTable } from '../../protocol/errors.ts'
 import { formatTicket, parseTicket } from '../../protocol/index.ts'
 import { mallory } from '../fixtures/cast.ts'
 import { Home } from '../fixtures/command-line.ts'
+import { Scene } from '../soak/scene.ts'
+import { World } from '../soak/world.ts'
 
 interface Failure {
   readonly code: string
@@ -47,6 +50,18 @@ it('finds a running daemon instead of starting a second one', async () => {
   const second = await home.json<{ started: boolean; daemon: { pid: number } }>('up')
   expect([first.started, second.started]).toEqual([true, false])
   expect(second.daemon.pid).toBe(first.daemon.pid)
+})
+
+it('ends a second daemon in one directory with a failure, and the first one goes on', async () => {
+  const scene = new Scene()
+  onTestFinished(() => scene.close())
+  const world = new World(scene)
+  await world.start()
+  const { pid } = await world.control.daemon.status({})
+  const second = scene.start({ script: new URL('../../daemon/main.ts', import.meta.url), env: world.env })
+  expect(await second.exitCode()).toBe(errorTable['state-in-use'].exit)
+  expect(await world.control.daemon.status({})).toMatchObject({ pid })
+  expect(world.daemon.hasExited).toBe(false)
 })
 
 it('names the port that is taken', async () => {

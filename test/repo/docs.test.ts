@@ -179,3 +179,24 @@ function anchorsOf(text: string): Set<string> {
     ),
   )
 }
+
+describe('the table of where it is proven that nothing is lost', () => {
+  const [, section = ''] = read('test/README.md').split('## Where it is proven that nothing is lost')
+  const rows = [
+    ...section
+      .split('\n## ', 1)
+      .join()
+      .matchAll(/^\| (.+?) \| (`.+) \|$/gm),
+  ]
+
+  it.each(rows.map(([, what = '', where = '']) => [what, where]))('names tests that there are: %s', (_what, where) => {
+    const entries = [...where.matchAll(/`([a-z0-9/-]+(?:\.test)?\.ts)` "([^"]+)"/g)]
+    // An entry in another form would not be looked for.
+    expect(entries.map(([entry]) => entry).join(', ')).toBe(where)
+    for (const [, file = '', title = ''] of entries) expect(read(`test/${file}`)).toContain(title)
+  })
+
+  it('has the rows that are looked at', () => {
+    expect(rows.length).toBeGreaterThan(12)
+  })
+})

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto'
 import { createInterface } from 'node:readline'
 import * as A from '@automerge/automerge'
 import { definePlugin, type Host, type RunningPlugin, runPlugin } from '../../plugin-sdk/index.ts'
-import type { BlockHandle } from '../../plugin-sdk/memory/index.ts'
+import { type BlockHandle, getConflicts } from '../../plugin-sdk/memory/index.ts'
 import { Channel } from '../../protocol/index.ts'
 import { readChange } from '../../protocol/sync/index.ts'
 
@@ -30,25 +30,37 @@ export type HostCommand = { readonly to: string } & (
     }
   /** Edits without end, in every block in turn: so many in one turn, then a pause. */
   | { readonly do: 'load'; readonly key: string; readonly perTurn: number; readonly pauseMs: number }
-  /** So many edits of so many bytes each in the first block, under so many keys. */
+  /** So many edits of so many bytes each, in every block in turn, under so many keys. */
   | { readonly do: 'put'; readonly key: string; readonly count: number; readonly bytes: number; readonly keys: number }
+  /** One edit in the first block. */
+  | { readonly do: 'set'; readonly key: string; readonly value: number }
+  /** What stands under a key of the first block: more than one value where several were set side by side. */
+  | { readonly do: 'values'; readonly key: string }
   | { readonly do: 'rest' }
   | { readonly do: 'flush' }
   /** Reads nothing that arrives in this process, from any daemon, and goes on giving signs of life; or reads again. */
   | { readonly do: 'listen'; readonly isDeaf: boolean }
-  /** Resolves when every block has what this digest is of. */
+  /** Resolves when the blocks have what this digest is of, or so many keys. */
   | { readonly do: 'await'; readonly digest: string }
+  | { readonly do: 'await'; readonly keys: number }
   | { readonly do: 'show' }
   | { readonly do: 'stop' }
 )
 
 export type PluginWord = { readonly from: string } & (
   | { readonly said: 'ready'; readonly peer: string }
-  | { readonly said: 'status'; readonly state: string; readonly atMs: number }
+  | { readonly said: 'status'; readonly state: string; readonly reason: string; readonly atMs: number }
   | { readonly said: 'saved' | 'settled'; readonly made: readonly Made[] }
-  | { readonly said: 'rested' | 'put' | 'flushed' | 'same' | 'stopped' | 'deaf' | 'listening' }
-  /** SHA-256 of the content of every block. */
-  | { readonly said: 'shown'; readonly digest: string; readonly keys: number }
+  | { readonly said: 'values'; readonly shown: unknown; readonly all: readonly unknown[] }
+  | { readonly said: 'rested' | 'put' | 'set' | 'flushed' | 'same' | 'stopped' | 'deaf' | 'listening' }
+  /** SHA-256 of the content of every block; how many edits were refused for good, and are not settled. */
+  | {
+      readonly said: 'shown'
+      readonly digest: string
+      readonly keys: number
+      readonly refused: number
+      readonly pending: number
+    }
   | { readonly said: 'failed'; readonly message: string }
 )
 
@@ -120,7 +132,7 @@ async function start(name: string, command: Extract<HostCommand, { do: 'start' }
     home,
     ...(ticket === undefined ? {} : { ticket }),
     ...(memory === undefined ? {} : { memory }),
-    onStatus: ({ state }) => say(name, { said: 'status', state, atMs: Date.now() }),
+    onStatus: ({ state, reason }) => say(name, { said: 'status', state, reason, atMs: Date.now() }),
     reporter: { pending: () => {}, approved: () => {}, granted: () => {} },
   })
   started.done.catch((error: Error) => {
@@ -166,8 +178,7 @@ async function obey(command: HostCommand): Promise<void> {
       return load(name, entry, command)
     case 'put':
       for (let n = 0; n < command.count; n++) {
-        const [block] = entry.blocks
-        block?.change((draft) => {
+        entry.blocks[n % entry.blocks.length]?.change((draft) => {
           draft.map[`${command.key} ${n % command.keys}`] = createHash('shake256', { outputLength: command.bytes })
             .update(`${command.key} ${n}`)
             .digest()
@@ -176,6 +187,18 @@ async function obey(command: HostCommand): Promise<void> {
       }
       say(name, { said: 'put' })
       break
+    case 'set':
+      entry.blocks[0]?.change((draft) => {
+        draft.map[command.key] = command.value
+      })
+      say(name, { said: 'set' })
+      break
+    case 'values': {
+      const map = entry.blocks[0]?.value.map ?? {}
+      const all = Object.values(getConflicts(map, command.key) ?? { only: map[command.key] })
+      say(name, { said: 'values', shown: map[command.key], all })
+      break
+    }
     case 'rest':
       entry.isLoading = false
       break
@@ -189,11 +212,19 @@ async function obey(command: HostCommand): Promise<void> {
       say(name, { said: command.isDeaf ? 'deaf' : 'listening' })
       break
     case 'await':
-      await until(entry.blocks, () => digestOf(entry.blocks).digest === command.digest)
+      await until(entry.blocks, () => {
+        const has = digestOf(entry.blocks)
+        return 'keys' in command ? has.keys === command.keys : has.digest === command.digest
+      })
       say(name, { said: 'same' })
       break
     case 'show':
-      say(name, { said: 'shown', ...digestOf(entry.blocks) })
+      say(name, {
+        said: 'shown',
+        ...digestOf(entry.blocks),
+        refused: entry.blocks.reduce((sum, { refused }) => sum + refused.length, 0),
+        pending: entry.blocks.reduce((sum, { pending }) => sum + pending, 0),
+      })
       break
     case 'stop':
       entry.isLoading = false
@@ -204,15 +235,24 @@ async function obey(command: HostCommand): Promise<void> {
   }
 }
 
-/** Looks again after each change that arrives. */
+/** What looking costs, in a process of many plugins and of large blocks, must not be what is waited for. */
+const lookEveryMs = 100
+
+/** Looks again after changes have arrived. */
 function until(blocks: readonly BlockHandle<'map'>[], isTrue: () => boolean): Promise<void> {
   return new Promise((resolve) => {
+    let isDue = false
     const look = (): void => {
+      isDue = false
       if (!isTrue()) return
       for (const stop of stops) stop()
       resolve()
     }
-    const stops = blocks.map((block) => block.on('change', look))
+    const lookSoon = (): void => {
+      if (!isDue) setTimeout(look, lookEveryMs)
+      isDue = true
+    }
+    const stops = blocks.map((block) => block.on('change', lookSoon))
     look()
   })
 }

@@ -31,6 +31,10 @@ export class World {
     this.places = placesFrom({ env: this.env, platform: process.platform, homedir: this.home })
   }
 
+  get isRunning(): boolean {
+    return this.#daemon !== undefined
+  }
+
   get daemon(): Child {
     if (this.#daemon === undefined) throw new Error('the daemon is not running')
     return this.#daemon
@@ -91,8 +95,8 @@ export class World {
   }
 
   /** A process for plugins. */
-  host(): PluginHost {
-    return new PluginHost(this.scene, this.env)
+  host(env: Readonly<Record<string, string>> = {}): PluginHost {
+    return new PluginHost(this.scene, { ...this.env, ...env })
   }
 
   /** Approves requests as they come in, until so many plugins were. */
