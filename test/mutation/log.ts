@@ -159,7 +159,7 @@ export const logMutations: readonly Mutation[] = [
     edits: [
       {
         file: 'daemon/views/view-engine.ts',
-        find: '      checkSaved(bytes, heads, changes)\n',
+        find: '      this.#replace(block, seq, () => loadSaved(bytes, heads, changes))\n',
         replace: '',
       },
     ],

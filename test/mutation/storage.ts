@@ -128,8 +128,8 @@ export const storageMutations: readonly Mutation[] = [
     edits: [
       {
         file: 'daemon/views/view-engine.ts',
-        find: 'check: ({ bytes, heads, changes }) => checkSaved(bytes, heads, changes),',
-        replace: 'check: () => undefined,',
+        find: '({ block, seq, bytes, heads, changes }) => this.#replace(block, seq, () => loadSaved(bytes, heads, changes)),',
+        replace: '() => undefined,',
       },
     ],
     tests: [
