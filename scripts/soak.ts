@@ -1,5 +1,5 @@
 /**
- * `npm run soak -- [--only NAME] [--count N] [--seed S] [--minutes M]`: faults on real processes, each campaign at its
+ * `npm run soak -- [--only NAME] [--count N] [--seed S] [--minutes M] [--list]`: faults on real processes, each campaign at its
  * long count unless told otherwise; with minutes, again and again with the next seed until they are over. Prints what was
  * measured, and for what failed the command that repeats it.
  */
@@ -14,8 +14,13 @@ const { values } = parseArgs({
     count: { type: 'string' },
     seed: { type: 'string', default: '1' },
     minutes: { type: 'string', default: '0' },
+    list: { type: 'boolean', default: false },
   },
 })
+if (values.list) {
+  for (const { name, summary, counts, unit } of campaigns) console.log(`${name}  ${counts.long} ${unit}: ${summary}`)
+  process.exit(0)
+}
 const chosen = campaigns.filter(({ name }) => values.only === undefined || name === values.only)
 if (chosen.length === 0) {
   console.error(`no campaign ${values.only}; there are ${campaigns.map(({ name }) => name).join(', ')}`)

@@ -6,7 +6,8 @@ import type { Child } from './child.ts'
 import type { HostCommand, PluginWord } from './plugin-process.ts'
 import type { Scene } from './scene.ts'
 
-const waitMs = 120_000
+/** For a machine that is busy with other things: what takes longer than this hangs. */
+const waitMs = 300_000
 
 export class PluginHost {
   readonly child: Child
