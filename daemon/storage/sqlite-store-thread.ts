@@ -141,6 +141,7 @@ function createOps(
     } catch (error) {
       if (!isFull(error) || !reserve.free()) throw error
       hasReserve = false
+      nextFillMs = performance.now() + fillEveryMs
       limitPages(reserveBytes)
       log.warn({}, 'the disk is full: the reserve was freed for a decision')
       return wrote(write)
