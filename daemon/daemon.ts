@@ -76,7 +76,7 @@ export async function startDaemon(init: DaemonInit): Promise<Daemon> {
     const peers = () => approvals.peers().map((row) => row.peer)
     const grantOf: ChangeLogInit['grantOf'] = (peer) => approvals.grantOf(peer)
     const history: ChangeLogInit['history'] = (row, hashes) => views.recall(row, hashes)
-    const changeLog = await openChangeLog({ storage, clock, self, peers, grantOf, history })
+    const changeLog = await openChangeLog({ storage, clock, self, seed: identity.seed, peers, grantOf, history })
     await lifecycle.start({ name: 'log', stop: () => changeLog.settled() })
 
     const derived = await startDerived(lifecycle, { storage, changeLog, clock, log, random, self, seed: identity.seed })

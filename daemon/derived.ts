@@ -52,6 +52,6 @@ export async function startDerived(
   await lifecycle.start({ name: 'compaction', start: () => compaction.start(), stop: () => compaction.stop() })
   const heads = new HeadMerges({ log: changeLog, self, seed, clock, random, logger: log.sub('head-merges') })
   await lifecycle.start({ name: 'head merges', start: () => heads.start(), stop: () => heads.stop() })
-  const historyReset = new HistoryReset({ log: changeLog, views, verification, self, seed, random })
+  const historyReset = new HistoryReset({ log: changeLog, views, verification, self, seed, clock, random })
   return { views, verification, compaction, historyReset }
 }

@@ -280,6 +280,14 @@ export const errorTable = {
     retryable: false,
     exit: 6,
   },
+  'generation-lost': {
+    category: 'conflict',
+    local: 'The daemon lost this generation of the block and did not take it back; what was here is kept aside.',
+    remote: 'This generation of the block is not known here and cannot be brought back with what was shown for it.',
+    next: 'Read what was kept aside in the refused changes of the block, and write anew what is needed of it.',
+    retryable: false,
+    exit: 6,
+  },
   'address-taken': {
     category: 'conflict',
     local: 'A block with that address and another schema exists.',

@@ -40,8 +40,9 @@ export class BlockEvents {
         continue
       }
       if (row === undefined) continue
-      if (event.kind === 'deleted') sender.deleted(row, following.delete(row.id))
+      if (event.kind === 'deleted') sender.deleted(row, event.seq, following.delete(row.id))
       else if (!following.has(row.id) && watches.matches(row.address)) {
+        if (row.deletedSeq === 0 && sender.withholds(row)) continue
         following.add(row.id)
         if (row.horizonSeq > 0) await send(row)
         else await sender.introduceOnce(row)

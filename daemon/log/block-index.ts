@@ -16,8 +16,8 @@ export class BlockIndex {
   readonly #live = new Map<BlockAddress, BlockId>()
   /** The live addresses in order: sorting them for each question would cost everyone else their turn. */
   #sorted: BlockAddress[] = []
-  /** The newest generation of each address, deleted or not. */
-  readonly #generations = new Map<BlockAddress, number>()
+  /** The blocks of each address, deleted or not, oldest first. */
+  readonly #generations = new Map<BlockAddress, BlockId[]>()
   readonly #owned = new Map<PeerId, number>()
   /** Ascending by seq. */
   #events: BlockEvent[] = []
@@ -49,7 +49,17 @@ export class BlockIndex {
 
   /** The newest generation that an address ever had; 0 for one that was never used. */
   generationOf(address: BlockAddress): number {
-    return this.#generations.get(address) ?? 0
+    const newest = this.#generations.get(address)?.at(-1)
+    return newest === undefined ? 0 : (this.#byId.get(newest)?.generation ?? 0)
+  }
+
+  /** One generation of an address, deleted or not. */
+  generation(address: BlockAddress, generation: number): BlockRow | undefined {
+    for (const id of this.#generations.get(address) ?? []) {
+      const row = this.#byId.get(id)
+      if (row?.generation === generation) return row
+    }
+    return undefined
   }
 
   /** Live blocks in the order of their addresses. */
@@ -194,10 +204,15 @@ export class BlockIndex {
   }
 
   #index(row: BlockRow): void {
-    if (!this.#byId.has(row.id)) this.#owned.set(row.owner, this.ownedBy(row.owner) + 1)
+    if (!this.#byId.has(row.id)) {
+      this.#owned.set(row.owner, this.ownedBy(row.owner) + 1)
+      // By id, which is the order in which they were made.
+      const generations = this.#generations.get(row.address)
+      if (generations === undefined) this.#generations.set(row.address, [row.id])
+      else generations.push(row.id)
+    }
     this.#byId.set(row.id, row)
     if (row.horizonSeq > 0) this.#setHorizon(row.id, row.horizonSeq)
-    this.#generations.set(row.address, Math.max(this.generationOf(row.address), row.generation))
     if (row.deletedSeq === 0) this.#live.set(row.address, row.id)
   }
 }

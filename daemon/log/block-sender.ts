@@ -3,12 +3,12 @@
  * for the stream, and a long run of work lets everyone else have a turn.
  */
 import { MooringError } from '../../protocol/errors.ts'
-import type { ActorId, BlockAddress, PeerId } from '../../protocol/ids.ts'
+import type { ActorId, PeerId } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
 import { type ListenerEffect, type ListenerSession, ownsActor } from '../../protocol/sync/index.ts'
-import type { BlockId, BlockRow, Origin, QuarantineRow } from '../storage/storage.ts'
+import type { BlockId, BlockRow, Origin, QuarantineRow, Seq } from '../storage/storage.ts'
 import type { BlockIndex } from './block-index.ts'
-import { type HeldBlock, heldCost } from './have-list.ts'
+import { Claims } from './claims.ts'
 import type { Holding } from './holdings.ts'
 import type { LogReader } from './log-reader.ts'
 import type { Pace } from './pace.ts'
@@ -16,6 +16,7 @@ import type { Clock, Possession } from './possession.ts'
 import type { Quarantine } from './quarantine.ts'
 import type { Resupply, Supplier } from './resupply.ts'
 import type { LogGroup } from './ring.ts'
+import type { Seals } from './seals.ts'
 import { SendProgress } from './send-progress.ts'
 
 export interface BlockSenderInit {
@@ -30,6 +31,7 @@ export interface BlockSenderInit {
   /** What the replica said it holds of its own actors. */
   readonly own: Possession
   readonly resupply: Resupply
+  readonly seals: Seals
   /** The replica, when it may be asked for what is lost. */
   readonly supplier: Supplier
   readonly signal: AbortSignal
@@ -40,18 +42,14 @@ export interface BlockSenderInit {
   changed(): Promise<void>
 }
 
-/** What is remembered of what a replica said of blocks that are not introduced: some ten thousand blocks. */
-const maxClaimedBytes = 8 * 1024 * 1024
-
 export class BlockSender {
   readonly #init: BlockSenderInit
-  /** What the replica said to hold of blocks, until they are introduced: it may have to make some of them again first. */
-  readonly #claimed = new Map<BlockAddress, HeldBlock>()
-  #claimedBytes = 0
+  readonly claims: Claims
   readonly progress: SendProgress
 
   constructor(init: BlockSenderInit) {
     this.#init = init
+    this.claims = new Claims(init.holding)
     this.progress = new SendProgress((done, total) => init.apply(init.session.progress(done, total)))
   }
 
@@ -65,8 +63,8 @@ export class BlockSender {
    * that knows the next generation would take this daemon for one that has lost it.
    */
   async introduce(row: BlockRow, { asked }: { asked?: number } = {}): Promise<void> {
-    const named = this.#takeClaim(row)
-    const { index, origin, own, reader, resupply, self, session, supplier } = this.#init
+    const named = this.claims.take(row)
+    const { index, origin, own, reader, resupply, seals, self, session, supplier } = this.#init
     const mine = own.of(row.id)
     // What the log holds of the replica's actors that it named; the rest of them it sends again.
     const actors = new Set([...(mine?.keys() ?? []), ...(named?.keys() ?? [])] as ActorId[])
@@ -79,7 +77,8 @@ export class BlockSender {
       if (asked !== undefined) this.#init.apply(session.refuseHandle(asked, new MooringError('block-deleted')))
       return
     }
-    this.#init.apply(session.block(row.id, row, told, asked))
+    const intro = { ...row, seal: seals.of(row), seq: Math.max(row.createdSeq, row.metaSeq) }
+    this.#init.apply(session.block(row.id, intro, told, asked))
     if (named !== undefined) resupply.offer(supplier, row.id, named, clock)
   }
 
@@ -88,20 +87,19 @@ export class BlockSender {
     if (!this.isIntroduced(row.id)) await this.introduce(row)
   }
 
-  /** The replica said what it holds of a block, whether or not there is one. */
-  claim(held: HeldBlock): void {
-    this.#forget(held.address)
-    this.#init.holding.add(heldCost(held))
-    this.#claimed.set(held.address, held)
-    this.#claimedBytes += heldCost(held)
-    for (const oldest of this.#claimed.keys()) {
-      if (this.#claimedBytes <= maxClaimedBytes) break
-      this.#forget(oldest)
-    }
+  /**
+   * Whether the replica holds a later generation of the address: it is asked for that, and not shown this one before it
+   * has brought it back, or has been refused.
+   */
+  withholds(row: BlockRow): boolean {
+    const { apply, session } = this.#init
+    if (!this.claims.outranks(row)) return false
+    if (this.claims.ask(row.address)) apply(session.gone(row.address, 'unknown'))
+    return true
   }
 
-  isIntroduced(block: BlockId | undefined): boolean {
-    return block !== undefined && this.#init.session.handleOf(block) !== undefined
+  isIntroduced(block: BlockId): boolean {
+    return this.#init.session.handleOf(block) !== undefined
   }
 
   async snapshot(block: BlockId, bytes: Uint8Array, onSent: (bytes: number) => void): Promise<void> {
@@ -145,39 +143,24 @@ export class BlockSender {
    */
   quarantined(block: BlockId, aside: readonly QuarantineRow[]): void {
     if (!this.isIntroduced(block)) return
-    for (const { hash, actor, actorSeq } of aside) {
+    for (const { hash, actor, actorSeq, eventSeq } of aside) {
       this.#init.own.cut(block, actor, actorSeq - 1)
-      this.#init.apply(this.#init.session.quarantined(block, hash))
+      this.#init.apply(this.#init.session.quarantined(block, hash, eventSeq))
     }
   }
 
   /** Told to whoever has a handle, also without the right to read: it would write on to a block that is no more. */
-  deleted(row: BlockRow, isFollowed: boolean): void {
+  deleted(row: BlockRow, seq: Seq, isFollowed: boolean): void {
     if (!isFollowed && !this.isIntroduced(row.id)) return
     const next = this.#init.index.at(row.address)
     // The next generation says so by itself, and who has heard of that one would take it to be meant.
     if (next !== undefined && (isFollowed || this.isIntroduced(next.id))) return
-    this.#init.apply(this.#init.session.gone(row.address, 'deleted', row.id))
+    this.#init.apply(this.#init.session.gone(row.address, 'deleted', { block: row.id, seq }))
   }
 
   /** Waits for credit and for the stream; control frames never wait here. */
   async writable(): Promise<void> {
     await this.#init.drained()
     while (this.#init.session.sendCredit <= 0 && !this.#init.signal.aborted) await this.#init.changed()
-  }
-
-  #takeClaim({ address, generation }: BlockRow): Clock | undefined {
-    const held = this.#claimed.get(address)
-    if (held?.generation !== generation) return undefined
-    this.#forget(address)
-    return held.clock
-  }
-
-  #forget(address: BlockAddress): void {
-    const held = this.#claimed.get(address)
-    if (held === undefined) return
-    this.#claimed.delete(address)
-    this.#claimedBytes -= heldCost(held)
-    this.#init.holding.free(heldCost(held))
   }
 }

@@ -4,21 +4,11 @@
  */
 
 import { MooringError } from '../../protocol/errors.ts'
-import {
-  type ChangeHash,
-  formatAddress,
-  type Label,
-  type PeerId,
-  type ReplicaId,
-  type Scope,
-} from '../../protocol/ids.ts'
+import type { ChangeHash, PeerId, ReplicaId } from '../../protocol/ids.ts'
 import type { Clock } from '../../protocol/index.ts'
-import { limits } from '../../protocol/limits.ts'
-import type { BlockSchema } from '../../protocol/schemas/index.ts'
 import { readChange, type Settlement } from '../../protocol/sync/index.ts'
 import type {
   BlockId,
-  BlockMeta,
   BlockRow,
   Epoch,
   LogEntry,
@@ -32,11 +22,12 @@ import type {
 } from '../storage/storage.ts'
 import { Authors } from './authors.ts'
 import type { AuthorGrant } from './authorship.ts'
+import { BlockCreation, type CreateBlock } from './block-creation.ts'
 import { BlockIndex } from './block-index.ts'
 import { Committer } from './committer.ts'
 import { FanOut } from './fan-out.ts'
 import { Holdings } from './holdings.ts'
-import { Ingest, type Submission, suspendedError } from './ingest.ts'
+import { Ingest, type Submission } from './ingest.ts'
 import { Ledgers } from './ledger.ts'
 import { LogReader } from './log-reader.ts'
 import { LossReport } from './loss-report.ts'
@@ -45,12 +36,15 @@ import { Quarantine } from './quarantine.ts'
 import type { History } from './recall.ts'
 import { Resupply } from './resupply.ts'
 import { type LogGroup, Ring } from './ring.ts'
+import { Seals } from './seals.ts'
 import type { WatcherComponents } from './watcher-components.ts'
 
 export interface ChangeLogInit {
   readonly storage: Storage
   readonly clock: Clock
   readonly self: PeerId
+  /** The private key of the daemon. */
+  readonly seed: Uint8Array
   /** Every key that was ever approved. */
   peers(): Iterable<PeerId>
   /** The grant of an approved peer. */
@@ -58,17 +52,6 @@ export interface ChangeLogInit {
   readonly history: History
   /** @default 16 MiB */
   readonly ringBytes?: number
-}
-
-export interface CreateBlock {
-  readonly origin: Origin
-  readonly grantVersion: number
-  readonly scope: Scope
-  readonly label: Label
-  readonly meta: BlockMeta
-  readonly schema: BlockSchema
-  /** The generation that the peer knew: deleted meanwhile, it is not made again. */
-  readonly known?: number | undefined
 }
 
 /** Made by {@link openChangeLog}: what is below exists only once the store was read. */
@@ -85,8 +68,7 @@ export class ChangeLog {
   readonly #ingest: Ingest
   readonly #ledgers: Ledgers
   readonly #authors: Authors
-  /** Blocks that a peer is making: in no row yet, and counted like those that are. */
-  readonly #creating = new Map<PeerId, number>()
+  readonly #creation: BlockCreation
 
   constructor(init: ChangeLogInit, state: ChangeLogState) {
     this.#init = init
@@ -107,6 +89,8 @@ export class ChangeLog {
     const grantOf = (peer: PeerId): AuthorGrant | undefined => init.grantOf(peer)
     this.#ingest = new Ingest({ self, index, ledgers, committer, clock, quarantine, history, grantOf })
     this.#authors = new Authors(self, () => init.peers())
+    const seals = new Seals(init.seed)
+    this.#creation = new BlockCreation({ index, committer, quarantine, seals, clock })
     const reader = new LogReader(storage, this.#authors)
     const resupply = new Resupply({ index, reader, clock })
     this.watcherComponents = {
@@ -116,6 +100,7 @@ export class ChangeLog {
       ring,
       reader,
       resupply,
+      seals,
       committer,
       fanOut,
       pace: new Pace(clock),
@@ -133,43 +118,9 @@ export class ChangeLog {
     return this.#ingest.submit(submission)
   }
 
-  /**
-   * The block at an address, made if there is none.
-   * @throws `address-taken`, `block-deleted`, `grant-changed`, `quota-exceeded`, `suspended`
-   */
-  async create({ origin, grantVersion, scope, label, meta, schema, known }: CreateBlock): Promise<BlockRow> {
-    const address = formatAddress(scope, label)
-    const existing = this.index.at(address)
-    if (existing !== undefined) {
-      if (existing.schema !== schema.name) throw new MooringError('address-taken', { detail: existing.schema })
-      return existing
-    }
-    // A generation that was never here is not deleted: this daemon may be an older copy of the one that had it.
-    if (known !== undefined && known <= this.index.generationOf(address)) throw new MooringError('block-deleted')
-    const suspension = this.quarantine.suspension(origin.peer)
-    if (suspension !== undefined) throw suspendedError(suspension)
-    const creating = this.#creating.get(origin.peer) ?? 0
-    if (this.index.ownedBy(origin.peer) + creating >= limits.maxBlocksPerPeer) {
-      throw new MooringError('quota-exceeded', { detail: 'maxBlocksPerPeer' })
-    }
-    this.#creating.set(origin.peer, creating + 1)
-    try {
-      return await this.#make({ origin, grantVersion, scope, label, meta, schema })
-    } finally {
-      const left = (this.#creating.get(origin.peer) ?? 1) - 1
-      if (left > 0) this.#creating.set(origin.peer, left)
-      else this.#creating.delete(origin.peer)
-    }
-  }
-
-  async #make({ schema, ...block }: CreateBlock): Promise<BlockRow> {
-    const atMs = this.#init.clock.nowMs()
-    const initial = { ...schema.initial, signature: new Uint8Array() }
-    const [outcome] = await this.#committer.submit([{ kind: 'create', ...block, schema: schema.name, atMs, initial }])
-    if (outcome?.kind === 'refused') throw new MooringError(outcome.code)
-    const row = outcome?.block
-    if (row === undefined) throw new MooringError('internal', { detail: 'a create without a block' })
-    return this.index.byId(row.id) ?? row
+  /** The block at an address, made if there is none. @throws what {@link BlockCreation.create} throws */
+  create(block: CreateBlock): Promise<BlockRow> {
+    return this.#creation.create(block)
   }
 
   /** Sets changes aside and suspends the peers of those that fail by themselves, in one transaction. */

@@ -132,7 +132,11 @@ export class Committer {
       if (entry.kind !== 'change') {
         close()
         current = undefined
-        if (entry.kind === 'create' && outcome.block !== undefined) index.created(outcome.block)
+        if (entry.kind === 'create' && outcome.block !== undefined) {
+          const before = index.at(outcome.block.address)
+          if (before !== undefined) index.deleted(before.id, outcome.block.createdSeq - 1)
+          index.created(outcome.block)
+        }
         if (entry.kind === 'delete') index.deleted(entry.block, outcome.seq)
         if (entry.kind === 'replace' && outcome.block !== undefined) {
           index.deleted(entry.block, outcome.block.createdSeq - 1)

@@ -4,8 +4,9 @@
  */
 import { decodeValue, encodeValue } from '../../protocol/codec.ts'
 import { parseFrame } from '../../protocol/define.ts'
-import { asError, MooringError } from '../../protocol/errors.ts'
+import { asError, errorTable, MooringError } from '../../protocol/errors.ts'
 import { allows } from '../../protocol/grants.ts'
+import { formatAddress } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
 import {
   type DiallerFrame,
@@ -185,7 +186,7 @@ class Conversation {
           break
         case 'open-more':
           for (const pattern of effect.frame.watch) checkPattern(pattern)
-          this.#watcher.openMore(effect.frame, effect.frame.last)
+          this.#watcher.open(effect.frame)
           break
         case 'have':
           this.#watcher.have(effect.frame)
@@ -260,9 +261,14 @@ class Conversation {
     try {
       const row = await createAsked(this.#log, this.#init, frame)
       if (this.#ended.signal.aborted) return
-      this.#watcher.introduce(row, frame.handle)
+      this.#watcher.introduce(row, frame)
     } catch (error) {
       this.#answerHandle(frame.handle, error)
+      // What was refused for now is asked for again.
+      const isForNow = error instanceof MooringError && errorTable[error.code].retryable
+      if (!isForNow && frame.generation !== undefined && !this.#ended.signal.aborted) {
+        this.#watcher.stay(formatAddress(frame.scope, frame.label))
+      }
     }
   }
 

@@ -4,7 +4,9 @@
  * from outside; the old generation stays where it is.
  */
 import { MooringError } from '../../protocol/errors.ts'
+import { nextGeneration } from '../../protocol/generation.ts'
 import type { ActorId, BlockAddress, PeerId } from '../../protocol/ids.ts'
+import type { Clock } from '../../protocol/index.ts'
 import { type BlockSchema, schemaNamed } from '../../protocol/schemas/index.ts'
 import { actorPrefix, admitChange, makeActor, readChange, signTip } from '../../protocol/sync/index.ts'
 import type { BlockId, BlockRow, ChangeEntry, Seq } from '../storage/storage.ts'
@@ -24,6 +26,7 @@ export interface HistoryResetInit {
   readonly verification: { next(block: BlockId): void }
   readonly self: PeerId
   readonly seed: Uint8Array
+  readonly clock: Clock
   readonly random: (bytes: number) => Uint8Array
 }
 
@@ -42,7 +45,7 @@ export class HistoryReset {
    * @throws `block-not-found`, `view-failed`, `wrong-state` when it is written to all the time, and what the store throws
    */
   async reset(address: BlockAddress): Promise<BlockRow> {
-    const { log, random, self, verification, views } = this.#init
+    const { clock, log, random, self, verification, views } = this.#init
     for (let attempt = 1; ; attempt++) {
       const row = log.index.at(address)
       if (row === undefined) throw new MooringError('block-not-found')
@@ -52,10 +55,11 @@ export class HistoryReset {
       const { visibleSeq = Number.POSITIVE_INFINITY } = log.index.byId(row.id) ?? {}
       if (visibleSeq <= seq) {
         const schema = schemaNamed(row.schema)
-        const entries = await this.#admit(row, schema, changes)
+        const generation = nextGeneration(row, clock.nowMs())
+        const entries = await this.#admit({ ...row, generation }, schema, changes)
         const initial = { ...schema.initial, signature: new Uint8Array() }
         try {
-          const made = await log.replace({ block: row.id, visibleSeq, initial, changes: entries })
+          const made = await log.replace({ block: row.id, visibleSeq, generation, initial, changes: entries })
           verification.next(made.id)
           return made
         } catch (error) {
@@ -68,7 +72,7 @@ export class HistoryReset {
     }
   }
 
-  /** As the way in from outside does it, against an empty block of the schema. */
+  /** As the way in from outside does it, against an empty block of the schema. The row has the generation to come. */
   async #admit(row: BlockRow, { initial }: BlockSchema, changes: readonly Uint8Array[]): Promise<ChangeEntry[]> {
     const { seed, self } = this.#init
     const empty = { ...row, maxOp: initial.maxOp, ops: initial.ops, gaps: 0, heads: [initial.hash], horizonSeq: 0 }
@@ -84,7 +88,7 @@ export class HistoryReset {
       ledger.apply(facts, admission)
       ledger.keep()
       const { hash, actor, seq, maxOp, deps } = facts
-      const tip = { address: row.address, generation: row.generation + 1, actor, seq, hash }
+      const tip = { address: row.address, generation: row.generation, actor, seq, hash }
       entries.push({
         ...{ kind: 'change', block: row.id, origin: { peer: self, replica: ownReplica }, grantVersion: 0 },
         ...{ hash, actor, actorSeq: seq, maxOp, deps, bytes, ops: costOf(facts), gap: admission.gap },

@@ -3,21 +3,27 @@
  * lacks, or by `gone`. Keeps: block by block, so that what it has is never held as a whole; and one that has more than the
  * log of very many blocks supplies some of that before it is asked for the rest.
  */
+import { MooringError } from '../../protocol/errors.ts'
 import type { DiallerFrame, Frame } from '../../protocol/sync/index.ts'
 import type { BlockRow, Seq } from '../storage/storage.ts'
 import type { BlockSender } from './block-sender.ts'
 import { HaveList, type HeldBlock } from './have-list.ts'
+import type { LogReader } from './log-reader.ts'
+import { tellLost } from './lost-content.ts'
 import type { Clock } from './possession.ts'
 import type { WatchList } from './watch-list.ts'
 import type { WatcherComponents, WatcherInit } from './watcher-components.ts'
 
 /** Actors of which the replica has more than the log: further blocks are answered when some of it was supplied. */
 const maxOffered = 50_000
+/** An SDK has a quarter of that open. */
+const maxLater = 2_048
 
 export interface ReconciliationInit {
   readonly components: Pick<WatcherComponents, 'index' | 'quarantine'>
   readonly watcher: WatcherInit
   readonly sender: BlockSender
+  readonly reader: LogReader
   readonly watches: WatchList
   /** Sends what the replica lacks of a block; the log carries it from there. */
   follow(row: BlockRow, clock: Clock | undefined): Promise<void>
@@ -28,6 +34,7 @@ export interface ReconciliationInit {
 export class Reconciliation {
   readonly #init: ReconciliationInit
   readonly #have: HaveList
+  #later: (() => Promise<void>)[] = []
 
   constructor(init: ReconciliationInit) {
     this.#init = init
@@ -49,6 +56,17 @@ export class Reconciliation {
     return this.#have.isDone
   }
 
+  /** Waits until everything is answered. @throws `quota-exceeded` */
+  later(job: () => Promise<void>): void {
+    if (this.#later.push(job) > maxLater) throw new MooringError('quota-exceeded', { detail: 'requests that wait' })
+  }
+
+  /** Everything was answered: does what waited for that. */
+  async end(): Promise<void> {
+    for (const job of this.#later) await job()
+    this.#later = []
+  }
+
   /** The answer to the next block, begun; undefined when there is none to answer now. */
   next(): Promise<void> | undefined {
     const held = this.#init.watcher.offered() > maxOffered ? undefined : this.#have.take()
@@ -56,24 +74,29 @@ export class Reconciliation {
   }
 
   async #answer(held: HeldBlock): Promise<void> {
-    const { components, follow, position, sender, watcher, watches } = this.#init
+    const { components, follow, position, reader, sender, watcher, watches } = this.#init
     const { index, quarantine } = components
     const { address, clock, generation } = held
     const row = index.at(address)
-    const isSame = row !== undefined && row.generation === generation
+    const isSame = row?.generation === generation
     const isMatch = watches.matches(address)
     // One that was never here it may have to make again, and then what it has of it counts.
-    const isUnknown = generation > index.generationOf(address)
-    if ((isSame && isMatch) || isUnknown) sender.claim(held)
-    if (isSame && isMatch) {
+    if ((isSame && isMatch) || generation > index.generationOf(address)) sender.claims.add(held)
+    await sender.turn()
+    if (row === undefined || !isMatch) this.#gone(held, row)
+    else if (isSame) {
       await follow(row, clock)
       const told = quarantine.heldBy(row.id, clock).filter(({ eventSeq }) => eventSeq <= position())
       sender.quarantined(row.id, told)
-    } else if (row === undefined || !isMatch) {
-      await sender.turn()
-      const absent = isUnknown ? 'unknown' : 'deleted'
-      const reason = !watches.mayRead(address) ? 'out-of-scope' : isSame ? 'no-match' : absent
-      watcher.apply(watcher.session.gone(address, reason))
-    }
+    } else if (!sender.withholds(row)) await tellLost({ index, reader, ...watcher }, held)
+  }
+
+  #gone({ address, generation }: HeldBlock, row: BlockRow | undefined): void {
+    const { components, sender, watcher, watches } = this.#init
+    // A generation that was never here is not deleted: this daemon may be an older copy of the one that had it.
+    const isUnknown = components.index.generation(address, generation) === undefined
+    const absent = row !== undefined ? 'no-match' : isUnknown ? 'unknown' : 'deleted'
+    const reason = watches.mayRead(address) ? absent : 'out-of-scope'
+    if (reason !== 'unknown' || sender.claims.ask(address)) watcher.apply(watcher.session.gone(address, reason))
   }
 }

@@ -2,8 +2,8 @@
 import type { Grant } from '../../protocol/grants.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import type { Clock } from '../../protocol/index.ts'
-import type { DiallerFrame, Frame, ListenerEffect, ListenerSession } from '../../protocol/sync/index.ts'
-import type { Epoch, Origin, Seq } from '../storage/storage.ts'
+import type { ListenerEffect, ListenerSession } from '../../protocol/sync/index.ts'
+import type { Epoch, Origin } from '../storage/storage.ts'
 import type { BlockIndex } from './block-index.ts'
 import type { Committer } from './committer.ts'
 import type { FanOut } from './fan-out.ts'
@@ -13,6 +13,7 @@ import type { Pace } from './pace.ts'
 import type { Quarantine } from './quarantine.ts'
 import type { Resupply, Supplier } from './resupply.ts'
 import type { Ring } from './ring.ts'
+import type { Seals } from './seals.ts'
 
 export interface WatcherComponents {
   readonly self: PeerId
@@ -21,6 +22,7 @@ export interface WatcherComponents {
   readonly ring: Ring
   readonly reader: LogReader
   readonly resupply: Resupply
+  readonly seals: Seals
   readonly committer: Committer
   readonly fanOut: FanOut
   readonly pace: Pace
@@ -41,14 +43,4 @@ export interface WatcherInit {
   apply(effects: readonly ListenerEffect[]): void
   /** Resolves when the stream takes more. */
   drained(): Promise<void>
-}
-
-/** What a part of `open` names. */
-export type Named = Pick<Frame<DiallerFrame, 'open-more'>, 'watch' | 'own'>
-
-/** What has to be known of `open` once all of it is here. */
-export interface Opening {
-  readonly cursor: Uint8Array | undefined
-  readonly seen: Seq | undefined
-  hasOwn: boolean
 }

@@ -3,23 +3,21 @@
  * its own position, from the ring at the tail or from disk behind it. Lag, resume and first sync are this one path, so
  * frames of one block keep log order and no queue grows with a slow reader.
  */
-import { MooringError } from '../../protocol/errors.ts'
+import type { BlockAddress } from '../../protocol/ids.ts'
 import type { DiallerFrame, Frame } from '../../protocol/sync/index.ts'
 import type { BlockId, BlockRow, Seq } from '../storage/storage.ts'
 import { BlockContent, someAtOnce } from './block-content.ts'
 import { BlockEvents } from './block-events.ts'
 import { BlockSender } from './block-sender.ts'
-import { decodeCursor, isValidCursor } from './cursor.ts'
 import { CursorIssuer } from './cursor-issuer.ts'
+import { Jobs } from './jobs.ts'
 import type { LogReader } from './log-reader.ts'
+import { Opening } from './opening.ts'
 import { type Clock, Possession } from './possession.ts'
 import { Reconciliation } from './reconciliation.ts'
 import { joinGroups, type LogGroup } from './ring.ts'
 import { WatchList } from './watch-list.ts'
-import type { Named, Opening, WatcherComponents, WatcherInit } from './watcher-components.ts'
-
-/** What a replica may ask for while it takes nothing: all of an SDK's blocks at once, several times over. */
-const maxJobs = 2_048
+import type { WatcherComponents, WatcherInit } from './watcher-components.ts'
 
 export class Watcher {
   readonly #components: WatcherComponents
@@ -36,14 +34,13 @@ export class Watcher {
   readonly #ahead = new Map<BlockId, Seq>()
   /** Newest seq of the replica's own actors that it holds: never sent back to it. */
   readonly #own: Possession
-  readonly #jobs: (() => Promise<void>)[] = []
+  readonly #jobs: Jobs
   /** While the replica says what it has. */
   #reconciling: Reconciliation | undefined
   #opening: Opening | undefined
   #isUnwatched = false
   #position: Seq = 0
   #isOpen = false
-  #wake: (() => void) | undefined
   readonly #isToFollow = ({ address, createdSeq, id }: BlockRow): boolean =>
     !this.#following.has(id) && createdSeq <= this.#position && this.#watches.matches(address)
 
@@ -51,17 +48,18 @@ export class Watcher {
     this.#components = components
     this.#init = init
     const { holding, signal } = init
+    this.#jobs = new Jobs(signal)
     this.#own = new Possession(holding)
     this.#watches = new WatchList({ index: components.index, holding, grants: () => init.grants() })
-    const { clock, epochs, index, pace, quarantine, resupply, self } = components
+    const { clock, epochs, index, pace, quarantine, resupply, seals, self } = components
     const reader = components.reader.of(init.origin.peer)
     this.#reader = reader
     this.#sender = new BlockSender({
-      ...{ self, index, pace, quarantine, reader, resupply, signal, holding, own: this.#own },
+      ...{ self, index, pace, quarantine, reader, resupply, seals, signal, holding, own: this.#own },
       ...{ session: init.session, origin: init.origin, supplier: init.supplier },
       apply: (effects) => init.apply(effects),
       drained: () => init.drained(),
-      changed: () => this.#sleep(),
+      changed: () => this.#jobs.sleep(),
     })
     this.#content = new BlockContent({ index, quarantine, reader, sender: this.#sender, signal })
     this.#events = new BlockEvents({
@@ -70,7 +68,6 @@ export class Watcher {
       send: (row) => this.#send(row.id),
     })
     this.#cursors = new CursorIssuer({ clock, epochs, onDue: () => this.wake() })
-    signal.addEventListener('abort', () => this.wake(), { once: true })
   }
 
   /** Runs until the signal; throws what reading the log throws. */
@@ -91,29 +88,23 @@ export class Watcher {
   }
 
   wake(): void {
-    const wake = this.#wake
-    this.#wake = undefined
-    wake?.()
+    this.#jobs.wake()
   }
 
-  /** @throws `quota-exceeded` */
-  open(frame: Frame<DiallerFrame, 'open'>): void {
-    this.#opening = { cursor: frame.cursor, seen: frame.seen, hasOwn: false }
-    this.openMore(frame, frame.more !== true)
-  }
-
-  /** What `open` names, in as many parts as that takes. @throws `quota-exceeded` */
-  openMore({ watch, own }: Named, isLast: boolean): void {
-    for (const pattern of watch) this.#watches.add(pattern)
-    this.#own.addHeld(own, this.#components.index)
+  /** What `open` says, in as many parts as that takes. @throws `quota-exceeded` */
+  open(frame: Frame<DiallerFrame, 'open'> | Frame<DiallerFrame, 'open-more'>): void {
+    if (frame.t === 'open') {
+      const { index } = this.#components
+      const parts = { index, reader: this.#reader, own: this.#own, watches: this.#watches }
+      this.#opening = new Opening(frame, { ...this.#init, ...parts })
+    }
     const opening = this.#opening
-    if (opening === undefined) return
-    opening.hasOwn ||= own.length > 0
-    if (!isLast) return
+    opening?.name(frame)
+    if (opening === undefined || (frame.t === 'open' ? frame.more === true : !frame.last)) return
     this.#opening = undefined
     // As of now: what is watched while this waits is none of what the cursor was given for.
     const watched = { view: this.#watches.view(), rows: this.#watches.dueRows() }
-    this.#enqueue(() => this.#begin(opening, watched))
+    this.#jobs.add(() => this.#begin(opening, watched))
   }
 
   /** @throws `quota-exceeded` */
@@ -141,8 +132,25 @@ export class Watcher {
   }
 
   /** Answers a `create`: introduces the block under the handle that was asked for. @throws `quota-exceeded` */
-  introduce(row: BlockRow, asked: number): void {
-    this.#enqueue(() => this.#sender.introduce(row, { asked }))
+  introduce(row: BlockRow, { handle: asked, generation }: Frame<DiallerFrame, 'create'>): void {
+    this.#jobs.add(async () => {
+      const introduce = (): Promise<void> => this.#sender.introduce(row, { asked })
+      // In place of another one: after the replica is told what of that is nowhere else.
+      const isOther = generation !== undefined && generation !== row.generation
+      if (isOther && this.#reconciling !== undefined) this.#reconciling.later(introduce)
+      else await introduce()
+    })
+  }
+
+  /** A generation that the replica holds does not come back: it is sent what there is. @throws `quota-exceeded` */
+  stay(address: BlockAddress): void {
+    this.#jobs.add(async () => {
+      this.#sender.claims.refuse(address)
+      // What was issued meanwhile spoke for less than the replica has from now on.
+      this.#cursors.expire()
+      const row = this.#components.index.at(address)
+      if (row !== undefined && this.#isOpen) await this.#follow(row)
+    })
   }
 
   /** The replica sent these itself: it is never sent them again. */
@@ -150,15 +158,9 @@ export class Watcher {
     this.#own.add(block, actor, seq)
   }
 
-  #enqueue(job: () => Promise<void>): void {
-    if (this.#jobs.length >= maxJobs) throw new MooringError('quota-exceeded', { detail: 'requests that wait' })
-    this.#jobs.push(job)
-    this.wake()
-  }
-
   /** What was asked for is answered before anything else is sent; begun here. */
   #nextAsked(): Promise<void> | undefined {
-    return this.#jobs.shift()?.() ?? (this.#isUnwatched ? this.#letGo() : undefined)
+    return this.#jobs.next() ?? (this.#isUnwatched ? this.#letGo() : undefined)
   }
 
   /** Says of each block that is not watched any more that it is gone. */
@@ -169,23 +171,23 @@ export class Watcher {
       const row = this.#components.index.byId(id)
       if (row === undefined || this.#watches.matches(row.address)) continue
       this.#following.delete(id)
-      this.#init.apply(this.#init.session.gone(row.address, 'no-match', id))
+      this.#init.apply(this.#init.session.gone(row.address, 'no-match', { block: id }))
     }
   }
 
   async #begin(opening: Opening, { view, rows }: { view: string; rows: Iterable<BlockRow> }): Promise<void> {
     const { epochs, fanOut } = this.#components
     const published = fanOut.flush()
-    const cursor = decodeCursor(opening.cursor)
-    if (cursor !== undefined && isValidCursor(cursor, opening.seen ?? 0, view, epochs, published)) {
-      await this.#resume(cursor.seq, rows)
+    const from = opening.resumeFrom(view, epochs, published)
+    if (from !== undefined) {
+      await this.#resume(from, rows)
+      await opening.tellLost()
       return
     }
     this.#position = published
     this.#isOpen = true
     this.#watches.setDue()
-    const isKnown = opening.cursor !== undefined || opening.hasOwn
-    await this.#look(isKnown ? () => this.#reconcile() : undefined)
+    await this.#look(opening.isKnown ? () => this.#reconcile() : undefined)
   }
 
   async #resume(position: Seq, rows: Iterable<BlockRow>): Promise<void> {
@@ -227,6 +229,7 @@ export class Watcher {
   async #reconcile(): Promise<void> {
     const reconciling = new Reconciliation({
       ...{ components: this.#components, watcher: this.#init, sender: this.#sender, watches: this.#watches },
+      reader: this.#reader,
       follow: (row, clock) => this.#follow(row, clock),
       position: () => this.#position,
     })
@@ -234,15 +237,16 @@ export class Watcher {
     reconciling.begin()
     // No wait between looking and sleeping: what comes in it would wake nobody.
     while (!reconciling.isDone && !this.#init.signal.aborted) {
-      await (this.#nextAsked() ?? reconciling.next() ?? this.#sleep())
+      await (this.#nextAsked() ?? reconciling.next() ?? this.#jobs.sleep())
     }
     this.#reconciling = undefined
+    await reconciling.end()
   }
 
   /** Sends a block up to the present position; from there on the log carries it. */
   async #follow(row: BlockRow, clock?: Clock): Promise<void> {
     await this.#sender.turn()
-    if (!this.#isToFollow(row)) return
+    if (!this.#isToFollow(row) || this.#sender.withholds(row)) return
     this.#following.add(row.id)
     // Also when it has a handle: the replica may have been told that the block is gone.
     await this.#sender.introduce(row)
@@ -272,7 +276,7 @@ export class Watcher {
       // A group that was read from disk may span the events of other blocks.
       await this.#events.tell(this.#position, group.lastSeq)
       this.#moveTo(group.lastSeq, group.bytes)
-      if (this.#init.signal.aborted || this.#jobs.length > 0 || this.#isUnwatched || this.#watches.isDue) return
+      if (this.#init.signal.aborted || !this.#jobs.isEmpty || this.#isUnwatched || this.#watches.isDue) return
     }
     await this.#events.tell(this.#position, until)
     this.#moveTo(until)
@@ -304,13 +308,6 @@ export class Watcher {
     this.#sender.progress.end()
     const cursor = this.#isOpen ? this.#cursors.issue(this.#position, () => this.#watches.view()) : undefined
     if (cursor !== undefined) this.#init.apply(this.#init.session.synced(cursor))
-    await this.#sleep()
-  }
-
-  #sleep(): Promise<void> {
-    if (this.#init.signal.aborted) return Promise.resolve()
-    return new Promise((resolve) => {
-      this.#wake = resolve
-    })
+    await this.#jobs.sleep()
   }
 }

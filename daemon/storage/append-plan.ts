@@ -5,19 +5,18 @@
  */
 
 import { MooringError } from '../../protocol/errors.ts'
-import type { ActorId, BlockAddress, ChangeHash, PeerId } from '../../protocol/ids.ts'
+import { nextGeneration } from '../../protocol/generation.ts'
+import type { BlockAddress, ChangeHash, PeerId } from '../../protocol/ids.ts'
 import { formatAddress } from '../../protocol/ids.ts'
+import type { AppendTables, PlannedBlock, PlannedEntry, PlannedEvent } from './planned.ts'
+import { clockOf, fromRow, toRow } from './planned.ts'
 import type {
   AppendOutcome,
   BlockId,
-  BlockRow,
   ChangeEntry,
-  ClockRow,
   CreateEntry,
   DeleteEntry,
-  LogEntry,
   ObjectRow,
-  Origin,
   QuarantineEntry,
   QuarantineRow,
   ReleaseEntry,
@@ -25,47 +24,6 @@ import type {
   Seq,
   SuspensionRow,
 } from './storage.ts'
-
-/** What a plan needs to know about the rows as they stand. */
-export interface AppendTables {
-  readonly lastSeq: Seq
-  readonly lastBlock: BlockId
-  /** Undefined for a peer that is unknown or not approved. */
-  approvedVersion(peer: PeerId): number | undefined
-  /** @throws `block-damaged` when nothing may be believed of its row */
-  block(id: BlockId): BlockRow | undefined
-  /** The newest generation at an address. @throws `block-damaged` */
-  newestAt(address: BlockAddress): BlockRow | undefined
-  isQuarantined(block: BlockId, hash: ChangeHash): boolean
-}
-
-/** A block as the plan leaves it. */
-export interface PlannedBlock
-  extends Omit<BlockRow, 'heads' | 'visibleSeq' | 'deletedSeq' | 'maxOp' | 'ops' | 'gaps' | 'changes'> {
-  readonly isNew: boolean
-  readonly heads: Set<ChangeHash>
-  readonly clock: Map<ActorId, ClockRow>
-  visibleSeq: Seq
-  deletedSeq: Seq
-  maxOp: number
-  ops: number
-  gaps: number
-  changes: number
-}
-
-export interface PlannedEvent {
-  readonly seq: Seq
-  readonly block: BlockId
-  readonly kind: 'create' | 'delete' | 'quarantine'
-  readonly origin: Origin
-  /** JSON-safe. */
-  readonly data: unknown
-}
-
-export type PlannedEntry<Change extends ChangeEntry> =
-  | Exclude<LogEntry, ChangeEntry | ReplaceEntry>
-  | ReplaceEntry<Change>
-  | Change
 
 type Refusal = Extract<AppendOutcome, { kind: 'refused' }>['code']
 
@@ -142,12 +100,19 @@ export class AppendPlan<Change extends ChangeEntry = ChangeEntry> {
     return this.#versions.get(peer) === grantVersion
   }
 
-  #create(entry: CreateEntry, owner: PeerId = entry.origin.peer): AppendOutcome {
+  #create(entry: CreateEntry): AppendOutcome {
     const address = formatAddress(entry.scope, entry.label)
     const newest = this.#newestAt(address)
+    const { generation = nextGeneration(newest, entry.atMs), owner = entry.origin.peer } = entry
+    const isLater = entry.generation === undefined || generation > (newest?.generation ?? 0)
     if (newest !== undefined && newest.deletedSeq === 0) {
-      return newest.schema === entry.schema ? { kind: 'existing', block: toRow(newest) } : refused('address-taken')
+      if (entry.generation === undefined || !isLater) {
+        return newest.schema === entry.schema ? { kind: 'existing', block: toRow(newest) } : refused('address-taken')
+      }
+      const { origin, grantVersion } = entry
+      this.#delete({ kind: 'delete', origin, grantVersion, block: newest.id })
     }
+    if (!isLater) return refused('block-deleted')
     const seq = this.#nextSeq()
     this.lastBlock += 1
     const { initial } = entry
@@ -157,7 +122,7 @@ export class AppendPlan<Change extends ChangeEntry = ChangeEntry> {
       address,
       scope: entry.scope,
       label: entry.label,
-      generation: (newest?.generation ?? 0) + 1,
+      generation,
       schema: entry.schema,
       meta: { ...entry.meta },
       owner,
@@ -176,7 +141,7 @@ export class AppendPlan<Change extends ChangeEntry = ChangeEntry> {
     }
     this.#remember(block)
     for (const row of initial.objects) this.objects.push({ block: block.id, row })
-    const { scope, label, generation, schema, meta } = block
+    const { scope, label, schema, meta } = block
     const data = { scope, label, generation, schema, meta, owner, atMs: entry.atMs }
     this.events.push({ seq, block: block.id, kind: 'create', origin: entry.origin, data })
     return { kind: 'stored', seq, block: toRow(block) }
@@ -196,11 +161,12 @@ export class AppendPlan<Change extends ChangeEntry = ChangeEntry> {
   #replace({ kind: _kind, ...entry }: ReplaceEntry<Change>): AppendOutcome {
     const old = this.#block(entry.block)
     if (old === undefined || old.deletedSeq > 0) return refused('block-deleted')
-    if (old.visibleSeq !== entry.visibleSeq) return refused('wrong-state')
-    const { origin, grantVersion, atMs, initial } = entry
+    const { origin, grantVersion, generation, atMs, initial } = entry
+    if (old.visibleSeq !== entry.visibleSeq || old.generation >= generation) return refused('wrong-state')
     this.#delete({ kind: 'delete', origin, grantVersion, block: old.id })
     const { scope, label, schema, meta, owner } = old
-    this.#create({ kind: 'create', origin, grantVersion, scope, label, schema, meta, atMs, initial }, owner)
+    const by = { origin, grantVersion, atMs }
+    this.#create({ kind: 'create', ...by, scope, label, schema, meta, owner, generation, initial })
     const block = this.lastBlock
     for (const change of entry.changes) this.#change({ ...change, origin, grantVersion, block })
     const made = this.blocks.get(block)
@@ -304,14 +270,4 @@ export class AppendPlan<Change extends ChangeEntry = ChangeEntry> {
     // An earlier entry may have deleted it in this very plan: the copy that was changed is the one that counts.
     return row === undefined ? undefined : this.#remember(this.blocks.get(row.id) ?? fromRow(row))
   }
-}
-
-const clockOf = ({ actor, seq, hash, maxOp, signature }: ClockRow): ClockRow => ({ actor, seq, hash, maxOp, signature })
-
-const fromRow = (row: BlockRow): PlannedBlock => ({ ...row, isNew: false, heads: new Set(row.heads), clock: new Map() })
-
-/** The block as a row of its own: nothing in it is shared with the plan. */
-export function toRow(block: PlannedBlock): BlockRow {
-  const { isNew: _isNew, clock: _clock, ...row } = block
-  return { ...row, meta: { ...block.meta }, heads: [...block.heads] }
 }

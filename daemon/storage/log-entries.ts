@@ -20,6 +20,13 @@ export interface CreateEntry extends EntryBase {
   readonly schema: string
   readonly meta: BlockMeta
   readonly atMs: number
+  /**
+   * A generation that the store had and lost: made with this number, in place of an older one that lives. Refused as
+   * `block-deleted` when the address has had it, or a later one. @default the next one
+   */
+  readonly generation?: number
+  /** @default the peer that the entry comes from */
+  readonly owner?: PeerId
   /** The schema's frozen initial change: enters the clock, heads and objects, never the log. */
   readonly initial: ClockRow & { readonly objects: readonly ObjectRow[]; readonly ops: number }
 }
@@ -51,12 +58,14 @@ export interface DeleteEntry extends EntryBase {
 
 /**
  * Ends a generation of a block and makes the next one with these changes, or nothing of it; address, owner, schema and
- * metadata stay. Refused as `wrong-state` when the block has a row after `visibleSeq`, which the changes would lack.
+ * metadata stay. Refused as `wrong-state` when the block has a row after `visibleSeq`, which the changes would lack, or has
+ * come as far as `generation`.
  */
 export interface ReplaceEntry<Change extends ChangeEntry = ChangeEntry> extends EntryBase {
   readonly kind: 'replace'
   readonly block: BlockId
   readonly visibleSeq: Seq
+  readonly generation: number
   readonly atMs: number
   readonly initial: CreateEntry['initial']
   /** In order; the block of each is the one that is made here. */
@@ -123,7 +132,8 @@ export interface VerifiedRow {
 /**
  * What became of one entry. `existing`: the address already held a live block of this schema; nothing was written.
  * `refused`: `grant-changed` (the peer's grant version moved on or the peer is no longer approved), `address-taken`
- * (another schema), `block-deleted` (the block is unknown or deleted), `block-damaged` (its row is). A refused change also refuses the later changes
+ * (another schema), `block-deleted` (the block is unknown or deleted, or another generation came after it), `block-damaged` (its
+ * row is). A refused change also refuses the later changes
  * of that actor and block in the same call, and whatever depends on it there (`missing-deps`): a log never has a hole.
  * A change that is refused for a reason of its own says that reason. `block` is there for what makes or ends one.
  */

@@ -5,14 +5,14 @@
 import { randomBytes } from 'node:crypto'
 import { MooringError } from '../../protocol/errors.ts'
 import type { ActorId, BlockAddress, ChangeHash, PeerId } from '../../protocol/ids.ts'
-import type { AppendTables, PlannedBlock } from './append-plan.ts'
-import { AppendPlan, toRow } from './append-plan.ts'
+import { AppendPlan } from './append-plan.ts'
 import type { BackendInit } from './backend.ts'
 import { clockOfRows } from './log-clock.ts'
 import { MemoryFindings } from './memory-findings.ts'
 import { cardOf, checkFold, type FoldTables, firstOfActors, foldableRows, measure } from './memory-fold.ts'
 import { MemoryPeers } from './memory-peers.ts'
 import { copyBytes, copyClock, copySnapshot, firstAfter } from './memory-rows.ts'
+import { type AppendTables, type PlannedBlock, toRow } from './planned.ts'
 import type {
   AppendOutcome,
   BlockId,

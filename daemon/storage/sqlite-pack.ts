@@ -4,7 +4,7 @@
  * copies the whole buffer behind it, and no part of a caller's memory is given away.
  */
 import type { ActorId, ChangeHash } from '../../protocol/ids.ts'
-import type { PlannedEntry } from './append-plan.ts'
+import type { PlannedEntry } from './planned.ts'
 import type { ChangeEntry, ChangeRow, CreateEntry, LogEntry, ObjectRow, Origin, ReplaceEntry, Tip } from './storage.ts'
 
 /** A change with its binary columns ready to be stored. */

@@ -67,7 +67,7 @@ export interface BlockRow {
   readonly address: BlockAddress
   readonly scope: Scope
   readonly label: Label
-  /** 1 for the first block at an address; raised when the address is deleted and created again. */
+  /** 1 for the first block at an address; greater for each that is made when the one before was deleted or replaced. */
   readonly generation: number
   readonly schema: string
   readonly meta: BlockMeta

@@ -55,13 +55,19 @@ export class Asking {
       this.#waiting.delete(entry)
       const { scope, label } = parseAddress(entry.address)
       // Deleted while this replica was away, it stays deleted: who never knew it, or opens it again, makes another.
-      const { generation } = entry
-      const known = generation === undefined || entry.isWantedAnew ? {} : { generation }
-      const created = this.#session.create({ scope, label, schema: entry.schema, meta: {}, ...known })
+      const created = this.#session.create({ scope, label, schema: entry.schema, ...knownOf(entry) })
       this.#open.set(created.handle, entry)
       this.byWire.set(created.handle, entry)
       effects.push(...created.effects)
     }
     return effects
   }
+}
+
+/** What is known of the block: a daemon that lost it takes it back with its own word for that, unless it was deleted. */
+function knownOf({ generation, gone, isWantedAnew, sealed }: Entry) {
+  if (generation === undefined || isWantedAnew) return { meta: {} }
+  if (sealed === undefined || gone === 'deleted') return { meta: {}, generation }
+  const { meta, ...rest } = sealed
+  return { meta, generation, sealed: rest }
 }

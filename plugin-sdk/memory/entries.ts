@@ -48,8 +48,8 @@ export class Entries {
   constructor(init: EntriesInit) {
     this.#init = init
     const state = init.keeping?.store.state
-    for (const { address, schema, generation, gone } of state?.blocks ?? []) {
-      this.#entries.set(address, { ...newEntry(address, schema), generation, gone })
+    for (const { address, schema, generation, gone, sealed } of state?.blocks ?? []) {
+      this.#entries.set(address, { ...newEntry(address, schema), generation, gone, sealed })
     }
     for (const { address, actor, seq, hash } of state?.own ?? []) {
       this.#entries.get(address)?.own.set(actor, { seq, hash })
@@ -74,6 +74,16 @@ export class Entries {
   /** Resolves when nothing is unsettled. */
   async flushed(): Promise<void> {
     await Promise.allSettled([...this.all].map(({ loaded }) => loaded?.handle.flushed()))
+  }
+
+  /** Whether the daemon told of some generation, that is here: then it may have lost one. */
+  get areKnown(): boolean {
+    return this.#entries.values().some(({ generation }) => generation !== undefined)
+  }
+
+  /** Whether the daemon lacks something of which it has not said what becomes of it. */
+  get areLost(): boolean {
+    return this.#entries.values().some(({ isLost }) => isLost)
   }
 
   /** Loads what has to be sent, whether or not anybody opens it. */
@@ -184,6 +194,7 @@ export class Entries {
   disconnected(): void {
     for (const entry of this.all) {
       entry.wire = undefined
+      entry.isLost = false
       entry.sentUpTo = nothingSent
       entry.retry = undefined
       entry.cancelRetry?.()

@@ -15,13 +15,17 @@ import type { Block } from './block.ts'
 import type { KnownChange } from './document.ts'
 import type { BlockHandle, RefusedChanges } from './handle.ts'
 import type { LocalChange } from './local-change.ts'
-import type { StoredOwn, StoredTip } from './store.ts'
+import type { StoredOwn, StoredSealed, StoredTip } from './store.ts'
 
 export interface Entry {
   readonly address: BlockAddress
   readonly schema: string
   /** Undefined until the daemon has said which generation of the address this is. */
   generation: number | undefined
+  /** What the daemon said of that generation: with it a daemon that lost it takes it back. */
+  sealed: StoredSealed | undefined
+  /** The daemon has not all of that generation: should it go on with another one, this one is kept apart as a whole. */
+  isLost: boolean
   /** Why it was gone when the last process ended. */
   gone: string | undefined
   /** Undefined while the block is on disk only. */
@@ -66,6 +70,8 @@ export const newEntry = (address: BlockAddress, schema: string): Entry => ({
   address,
   schema,
   generation: undefined,
+  sealed: undefined,
+  isLost: false,
   gone: undefined,
   loaded: undefined,
   loading: undefined,

@@ -11,7 +11,10 @@ import { maxAsideBytes } from './store.ts'
  */
 export type BlockState = 'live' | 'catching-up' | 'offline' | 'denied' | 'gone'
 
-/** Changes that the daemon refused for good, or no longer has a block for: taken out of the block, kept here. */
+/**
+ * Changes that the daemon refused for good: taken out of the block, kept here. So is, as a whole, a generation of the block
+ * that the daemon lost and did not take back (`generation-lost`).
+ */
 export interface RefusedChanges {
   readonly id: number
   readonly code: string
@@ -223,10 +226,15 @@ export class BlockHandle<Name extends SchemaName = SchemaName> {
   /** @internal */
   refuse(refused: RefusedChanges, error: MooringError): void {
     this.#keep(refused)
+    this.giveUp(error)
+    this.emit('refused', refused)
+  }
+
+  /** @internal What is unsettled is not known to be settled ever. */
+  giveUp(error: MooringError): void {
     const waiters = this.#waiters
     this.#waiters = []
     for (const waiter of waiters) waiter.reject(error)
-    this.emit('refused', refused)
   }
 
   /** The oldest goes when there is more than anybody will look at, and never all of it. */

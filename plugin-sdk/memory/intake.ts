@@ -11,7 +11,7 @@ import type { Entries, Keeping } from './entries.ts'
 import { type Entry, rangesOf, refusedOf, regain, tellRefused } from './entry.ts'
 import type { ChangeItem } from './journal.ts'
 import type { LocalChange } from './local-change.ts'
-import type { NewAside } from './store.ts'
+import type { NewAside, StoredSealed } from './store.ts'
 import { checkTips, type Received, tipsToKeep } from './tips.ts'
 
 export interface IntakeInit {
@@ -38,23 +38,26 @@ export class Intake {
     return entry.isOther
   }
 
-  /** Whether what is here is of a generation that the daemon had and has no longer, because it was set back. */
-  isLost(entry: Entry, generation: number): boolean {
-    return generation < (entry.generation ?? 0)
+  /** Whether all of a block is about to be set aside: then it has to be loaded. */
+  isLastCopy(entry: Entry, { generation }: Introduction): boolean {
+    return isLastCopy(entry, generation)
   }
 
-  introduce(entry: Entry, { generation, heads, changes = 0 }: Introduction): void {
-    if (entry.generation !== undefined && entry.generation !== generation)
-      this.#begin(entry, this.isLost(entry, generation))
+  introduce(entry: Entry, said: Introduction): void {
+    const { generation, heads, changes = 0, owner, createdAtMs, meta, seal, seq: seen } = said
+    if (isAnother(entry, said)) this.#begin(entry, isLastCopy(entry, generation))
+    entry.isLost = false
     entry.changes = changes
     const { block } = entry.loaded ?? {}
     entry.awaited.clear()
     if (block !== undefined) for (const head of heads) if (!block.holds(head)) entry.awaited.add(head)
-    if (entry.generation === generation && entry.gone === undefined) return
+    if (entry.generation === generation && entry.gone === undefined && isSame(entry.sealed, seal)) return
     entry.generation = generation
     entry.gone = undefined
     entry.isWantedAnew = false
-    this.#init.keeping?.journal.add({ kind: 'block', address: entry.address, schema: entry.schema, generation })
+    entry.sealed = { owner, createdAtMs, meta, seal }
+    const { address, schema, sealed } = entry
+    this.#init.keeping?.journal.add({ kind: 'block', address, schema, generation, sealed, seen })
   }
 
   /** Takes changes in that came from the daemon. @throws what a change is not; `bad-signature` */
@@ -155,7 +158,7 @@ export class Intake {
    * The daemon set changes aside: they leave the block with what builds on them, so that it is what everyone else has.
    * What this plugin made of them is kept for its author. A block that is on disk only is loaded for it.
    */
-  async takeOut(entry: Entry, hashes: ReadonlySet<string>): Promise<void> {
+  async takeOut(entry: Entry, hashes: ReadonlySet<string>, seen: number): Promise<void> {
     const { daemon, entries, keeping, self } = this.#init
     await entries.prepare(entry.address)
     if (entry.loaded === undefined) return
@@ -175,21 +178,25 @@ export class Intake {
       own: block.own.newest,
       dropped: out.flatMap(({ hash }) => positions.get(hash) ?? []),
       aside,
+      seen,
     })
     tellRefused(handle, aside.position, mine, error)
     handle.settled()
   }
 
-  gone(entry: Entry, reason: string): void {
+  gone(entry: Entry, reason: string, seen?: number): void {
     if (reason === 'no-match') {
       entry.wire = undefined
       // Nobody watches for it any more; what somebody has opened, or has edited, stays as it is.
       if (!entry.isAsked && (entry.loaded?.block.unsettled.length ?? 0) === 0) this.#init.entries.forget(entry)
       return
     }
-    entry.gone = reason
-    this.#init.keeping?.journal.add({ kind: 'gone', address: entry.address, reason })
-    entry.loaded?.handle.setState('gone', reason)
+    // Deleted by who did not know all of it: what is here stays the last copy, and is kept when another one begins.
+    const why = reason === 'deleted' && (entry.isLost || entry.gone === 'unknown') ? 'unknown' : reason
+    entry.gone = why
+    entry.isLost = false
+    this.#init.keeping?.journal.add({ kind: 'gone', address: entry.address, reason: why, seen })
+    entry.loaded?.handle.setState('gone', why)
     // Not readable is not deleted: what is on its way may still be stored, and the answer to it decides.
     if (reason !== 'deleted') return
     const first = entry.loaded?.block.unsettled[0]
@@ -199,14 +206,29 @@ export class Intake {
   }
 
   /**
-   * The address holds another generation: what was made for the dead one is kept aside. An older generation is that of a
-   * daemon that was set back: what is here of the newer one, of anyone, may be all there is.
+   * The daemon has not all of the generation that is here. `lacks`: what it has of some actors, when that generation is
+   * over there; without it nothing. Whether there is something to bring back.
    */
-  #begin(entry: Entry, isLost: boolean): void {
+  lost(entry: Entry, lacks: ActorClock | undefined): boolean {
+    // Introduced by now, it is another one that this was said of.
+    if (entry.wire !== undefined) return false
+    // Deleted, and known to be: nothing is missed of it.
+    if (entry.gone !== 'deleted') entry.isLost ||= lacks === undefined || holdsMore(entry, lacks)
+    const isLost = lacks === undefined
+    if (isLost && entry.isLost) entry.loaded?.handle.setState('catching-up', 'the daemon lost the block: it is offered')
+    return isLost
+  }
+
+  /**
+   * The address holds another generation: what was made for the dead one is kept aside, and all of it, of anyone, where
+   * that may be all there is.
+   */
+  #begin(entry: Entry, isLastCopy: boolean): void {
     const { block, handle } = entry.loaded ?? {}
-    const detail = isLost ? 'the daemon no longer has this generation' : 'another generation'
-    const error = { code: 'block-deleted', detail, retryAfterMs: undefined }
-    const out = block?.reset(isLost) ?? []
+    const lost = { code: 'generation-lost', detail: `generation ${entry.generation}`, retryAfterMs: undefined }
+    const over = { code: 'block-deleted', detail: 'another generation', retryAfterMs: undefined }
+    const error = isLastCopy ? lost : over
+    const out = block?.reset(isLastCopy) ?? []
     const aside = out.length === 0 ? undefined : this.#aside(out, error, block)
     this.#init.keeping?.journal.add({ kind: 'reset', address: entry.address, aside })
     entry.own.clear()
@@ -231,9 +253,37 @@ export class Intake {
   }
 }
 
-/** What an introduction says of the content. */
-export interface Introduction {
+/** What an introduction says. */
+export interface Introduction extends StoredSealed {
   readonly generation: number
   readonly heads: readonly ChangeHash[]
   readonly changes?: number | undefined
+  readonly seq: number
 }
+
+type ActorClock = readonly { readonly actor: string; readonly seq: number }[]
+
+/**
+ * Whether what is here is of another block than the daemon tells of. One that was deleted is not mixed with what was made
+ * at its address by a daemon that did not know of it any more.
+ */
+function isAnother({ generation, gone, sealed }: Entry, next: Introduction): boolean {
+  if (generation === undefined) return false
+  return generation !== next.generation || (gone === 'deleted' && sealed?.createdAtMs !== next.createdAtMs)
+}
+
+/** Whether nobody may have what is here once another generation begins: an older one would, or the daemon lost something. */
+const isLastCopy = ({ generation = 0, gone, isLost }: Entry, next: number): boolean =>
+  isLost || gone === 'unknown' ? next !== generation : gone !== 'deleted' && next < generation
+
+/** Whether something is here beyond a clock that is not about to be kept aside by itself. */
+function holdsMore({ loaded }: Entry, clock: ActorClock): boolean {
+  const firstUnsettled = new Map<string, number>()
+  for (const { actor, seq } of loaded?.block.unsettled ?? []) {
+    if (!firstUnsettled.has(actor)) firstUnsettled.set(actor, seq)
+  }
+  return clock.some(({ actor, seq }) => firstUnsettled.get(actor) !== seq + 1)
+}
+
+const isSame = (sealed: StoredSealed | undefined, seal: Uint8Array): boolean =>
+  sealed !== undefined && Buffer.compare(sealed.seal, seal) === 0

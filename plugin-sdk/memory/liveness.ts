@@ -29,8 +29,8 @@ export class Liveness {
     }
   }
 
-  look({ awaited, generation, gone, isOther, loaded, retry }: Entry): void {
-    const isKnown = generation !== undefined && gone === undefined && !isOther
+  look({ awaited, generation, gone, isLost, isOther, loaded, retry }: Entry): void {
+    const isKnown = generation !== undefined && gone === undefined && !isOther && !isLost
     if (!this.#isSynced || !isKnown || awaited.size > 0 || retry !== undefined) return
     loaded?.handle.setState('live', 'in step with the daemon')
   }

@@ -72,9 +72,10 @@ export class Refusals {
   }
 
   createRefused(entry: Entry | undefined, error: Refusal): void {
-    if (entry?.loaded === undefined || entry.wire !== undefined) return
+    if (entry === undefined || entry.wire !== undefined) return
+    const { handle, block } = entry.loaded ?? {}
     if (isForNow(error)) {
-      entry.loaded.handle.setState('denied', `${toError(error).message}; will be asked for again`)
+      handle?.setState('denied', `${toError(error).message}; will be asked for again`)
       entry.cancelRetry?.()
       entry.cancelRetry = this.#init.clock.after(waitMs(entry, error), () => {
         entry.cancelRetry = undefined
@@ -82,13 +83,21 @@ export class Refusals {
       })
       return
     }
+    // Nothing is missed of what was deleted here too: it was not offered.
+    if (error.code === 'generation-lost' && entry.gone === 'deleted') return
+    if (error.code === 'generation-lost' || entry.isLost) {
+      // As a whole it stays what it is, edits that wait included: another may bring it back, or this one another time.
+      this.#init.intake.gone(entry, 'unknown')
+      handle?.giveUp(toError(error))
+      return
+    }
     if (error.code === 'block-deleted') {
       this.#init.intake.gone(entry, 'deleted')
       return
     }
-    const [first] = entry.loaded.block.unsettled
+    const [first] = block?.unsettled ?? []
     if (first !== undefined) this.#init.intake.refuse(entry, first, error)
-    entry.loaded.handle.setState('denied', toError(error).message)
+    handle?.setState('denied', toError(error).message)
   }
 
   /** Nothing is undone: the same changes are sent again, in order, from the first that was refused. */

@@ -1,15 +1,7 @@
 /**
  * The conversation of a replica with the daemon. Survives any number of connections; what is unsettled goes on the next.
  */
-import {
-  asError,
-  type BlockAddress,
-  decodeValue,
-  MooringError,
-  type PeerId,
-  parseFrame,
-  type SchemaName,
-} from '../../protocol/index.ts'
+import { asError, decodeValue, MooringError, type PeerId, parseFrame, type SchemaName } from '../../protocol/index.ts'
 import {
   type DiallerEffect,
   DiallerSession,
@@ -19,6 +11,7 @@ import {
   syncFrames,
 } from '../../protocol/sync/index.ts'
 import { Asking, type Conversation } from './asking.ts'
+import { BlockNews } from './block-news.ts'
 import type { BlockWatch } from './block-watch.ts'
 import { Entries, type Keeping } from './entries.ts'
 import { byEntry, type Entry, needsAsking, toError } from './entry.ts'
@@ -26,6 +19,7 @@ import type { BlockHandle } from './handle.ts'
 import { Having } from './have.ts'
 import { Intake } from './intake.ts'
 import { Liveness } from './liveness.ts'
+import { LogPosition } from './log-position.ts'
 import { Refusals } from './refusals.ts'
 import type { MemoryConnection, ReplicaInit } from './replica-init.ts'
 import { sendOrEnd } from './send.ts'
@@ -37,24 +31,21 @@ export class Replica {
   readonly #init: ReplicaInit
   readonly #keeping: Keeping | undefined
   readonly #entries: Entries
+  readonly #position: LogPosition
   readonly #intake: Intake
   readonly #aside: SetAside
   readonly #watches: Watches
   readonly #liveness: Liveness
   readonly #refusals: Refusals
   readonly #sending: Sending
+  readonly #news: BlockNews
   #conversation: Conversation | undefined
-  #cursor: Uint8Array | undefined
-  #seen = 0
-  #isKnownShort = false
   #isStopped = false
   #restoring: Promise<void> | undefined
 
   constructor(init: ReplicaInit, daemon: PeerId, keeping?: Keeping) {
     this.#init = init
     this.#keeping = keeping
-    this.#cursor = keeping?.store.state.cursor
-    this.#seen = keeping?.store.state.seen ?? 0
     this.#entries = new Entries({
       ...init,
       daemon,
@@ -62,6 +53,7 @@ export class Replica {
       onLocal: (entry) => this.#sending.changed(entry),
       onPoison: (entry, hashes) => this.#aside.poisoned(entry, hashes),
     })
+    this.#position = new LogPosition({ entries: this.#entries, keeping })
     this.#intake = new Intake({
       daemon,
       self: init.identity.peer,
@@ -91,6 +83,13 @@ export class Replica {
       keeping,
       onListenerError: (error) => init.log.warn({ err: asError(error) }, 'a listener of a watch threw'),
       say: (what) => this.#say(what),
+    })
+    this.#news = new BlockNews({
+      ...{ entries: this.#entries, intake: this.#intake, aside: this.#aside, liveness: this.#liveness },
+      ...{ position: this.#position, sending: this.#sending, watches: this.#watches },
+      ask: (entry) => this.#ask(entry),
+      say: (what) => this.#say(what),
+      onShortfall: () => init.onShortfall?.(),
     })
     this.#refusals = new Refusals({
       intake: this.#intake,
@@ -148,8 +147,7 @@ export class Replica {
     this.#restoring = undefined
     try {
       this.#liveness.connected()
-      const cursor = this.#cursor === undefined ? {} : { cursor: this.#cursor, seen: this.#seen }
-      const said = { watch: this.#watches.begin(), own: this.#entries.own(), ...cursor }
+      const said = { watch: this.#watches.begin(), own: this.#entries.own(), ...this.#position.said }
       this.#apply(session.open({ replica: connection.replica, ...said }))
       for (const entry of this.#entries.all) if (needsAsking(entry)) this.#ask(entry)
       for (;;) {
@@ -211,12 +209,13 @@ export class Replica {
   }
 
   #effect(effect: DiallerEffect, conversation: Conversation): void {
+    const isOver = (): boolean => this.#conversation !== conversation
     switch (effect.do) {
       case 'send':
         sendOrEnd(conversation.channel, effect.frame)
         break
       case 'block':
-        this.#restoring = this.#introduced(conversation, effect.address, effect.frame)
+        this.#restoring = this.#news.introduced(conversation, effect.address, effect.frame, isOver)
         break
       case 'snapshot':
         this.#restoring = this.#intake.restore(this.#mustFind(effect.handle), effect.bytes, effect.tips)
@@ -225,18 +224,17 @@ export class Replica {
         this.#received(conversation.session, effect.frame)
         break
       case 'gone':
-        this.#gone(effect.frame)
+        this.#news.gone(effect.frame)
         break
       case 'quarantined':
-        this.#aside.add(this.#mustFind(effect.frame.handle), effect.frame.hash, conversation.channel)
+        this.#position.heard(effect.frame.seq)
+        this.#aside.add(this.#mustFind(effect.frame.handle), effect.frame, conversation.channel)
         break
       case 'progress':
         this.#init.onProgress?.({ received: effect.done, total: effect.total })
         break
       case 'synced':
-        this.#cursor = effect.cursor
-        this.#seen = 0
-        this.#keeping?.journal.add({ kind: 'cursor', cursor: effect.cursor })
+        this.#position.synced(effect.cursor)
         this.#liveness.synced()
         break
       case 'resync':
@@ -263,45 +261,13 @@ export class Replica {
     }
   }
 
-  async #introduced(talk: Conversation, address: BlockAddress, frame: Frame<ListenerFrame, 'block'>): Promise<void> {
-    const entry = this.#entries.meet(address, frame.schema)
-    talk.asking.byWire.set(frame.handle, entry)
-    this.#apply(talk.asking.answered(frame.handle))
-    if (this.#intake.isOther(entry, frame.schema)) return
-    if (this.#intake.isLost(entry, frame.generation)) await this.#entries.prepare(address)
-    if (this.#conversation !== talk) return
-    this.#intake.introduce(entry, frame)
-    const isFirst = entry.wire === undefined
-    entry.wire = frame.handle
-    if (!this.#isKnownShort && this.#entries.isShort(entry, frame.held)) {
-      // Said once: the next conversation is still short of it when it begins.
-      this.#isKnownShort = true
-      this.#init.onShortfall?.()
-    }
-    if (entry.loaded?.handle.state === 'gone') entry.loaded.handle.setState('catching-up', 'readable again')
-    const isNews = this.#intake.held(entry, frame.held, isFirst)
-    if (isFirst || isNews) this.#sending.send(entry)
-    if (entry.poison.size > 0) this.#aside.poisoned(entry, [])
-    this.#liveness.look(entry)
-    this.#watches.look(entry)
-  }
-
   #received(session: DiallerSession, frame: Frame<ListenerFrame, 'delta'>): void {
     const entry = this.#mustFind(frame.handle)
     this.#intake.receive(entry, decodeRun(frame.run), frame)
-    this.#seen = Math.max(this.#seen, frame.seq)
+    this.#position.heard(frame.seq)
     this.#apply(session.consumed(frame.run.byteLength))
     this.#refusals.arrived(entry)
     this.#liveness.look(entry)
-  }
-
-  #gone({ address, reason }: Frame<ListenerFrame, 'gone'>): void {
-    const entry = this.#entries.find(address)
-    if (entry === undefined) return
-    // Unknown: the daemon was set back to before the block was made; it makes it again for whoever asks.
-    if (reason !== 'unknown') this.#intake.gone(entry, reason)
-    else if (entry.isAsked) this.#ask(entry)
-    this.#watches.look(entry)
   }
 
   #mustFind(wire: number): Entry {

@@ -20,7 +20,8 @@ export interface SetAsideInit {
 
 export class SetAside {
   readonly #init: SetAsideInit
-  readonly #due = new Map<Entry, Set<ChangeHash>>()
+  /** By block: which changes, and where in the log the last of them was set aside. */
+  readonly #due = new Map<Entry, { readonly hashes: Set<ChangeHash>; seq: number }>()
   #working: Promise<void> | undefined
   #cancel: (() => void) | undefined
 
@@ -29,11 +30,13 @@ export class SetAside {
   }
 
   /** The daemon set a change aside. Done soon, also when it has nothing more to say. */
-  add(entry: Entry, hash: ChangeHash, channel: Channel): void {
+  add(entry: Entry, { hash, seq }: { readonly hash: ChangeHash; readonly seq: number }, channel: Channel): void {
     this.#init.log.warn({ address: entry.address, hash }, 'the daemon set a change of a block aside')
     entry.awaited.delete(hash)
-    const hashes = this.#due.get(entry) ?? new Set()
-    this.#due.set(entry, hashes.add(hash))
+    const due = this.#due.get(entry) ?? { hashes: new Set(), seq }
+    this.#due.set(entry, due)
+    due.hashes.add(hash)
+    due.seq = Math.max(due.seq, seq)
     this.#cancel ??= this.#init.clock.after(0, () => {
       this.done().catch((error) => channel.abort(asError(error)))
     })
@@ -69,9 +72,9 @@ export class SetAside {
   async #work(): Promise<void> {
     this.#cancel?.()
     this.#cancel = undefined
-    for (const [entry, hashes] of this.#due) {
+    for (const [entry, { hashes, seq }] of this.#due) {
       this.#due.delete(entry)
-      await this.#init.intake.takeOut(entry, hashes)
+      await this.#init.intake.takeOut(entry, hashes, seq)
     }
   }
 }

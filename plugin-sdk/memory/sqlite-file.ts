@@ -88,6 +88,14 @@ CREATE TABLE tip (
   PRIMARY KEY (block, actor, seq)
 ) STRICT, WITHOUT ROWID;
 `,
+  `
+-- What the daemon said of the generation of a block beside its content, with its seal. Keeps: written together with the
+-- generation, so that it is that one which a daemon that lost it is shown. Without a seal: nothing was said.
+ALTER TABLE block ADD COLUMN owner TEXT;
+ALTER TABLE block ADD COLUMN created_at_ms INTEGER;
+ALTER TABLE block ADD COLUMN meta TEXT;
+ALTER TABLE block ADD COLUMN seal BLOB;
+`,
 ]
 const version = schemas.length
 

@@ -1,14 +1,18 @@
 /** The statements of a replica's file, apart from what is done with them. Keeps: no SQL is put together from values. */
 import type Database from 'better-sqlite3'
-import type { BlockAddress } from '../../protocol/ids.ts'
+import type { BlockAddress, PeerId } from '../../protocol/ids.ts'
 import type { AsideRow } from './sqlite-aside.ts'
 
-interface BlockRow {
+export interface BlockRow {
   readonly id: number
   readonly address: BlockAddress
   readonly schema: string
   readonly generation: number | null
   readonly gone: string | null
+  readonly owner: PeerId | null
+  readonly created_at_ms: number | null
+  readonly meta: string | null
+  readonly seal: Uint8Array | null
 }
 
 type ChangeRow = { position: number; unsettled: number; bytes: Uint8Array }
@@ -22,6 +26,7 @@ interface Statements {
   readonly blockId: Database.Statement<[string], { id: number }>
   readonly schemaOf: Database.Statement<[number], { schema: string }>
   readonly putBlock: Database.Statement
+  readonly setSealed: Database.Statement
   readonly dropBlock: Database.Statement
   readonly unmake: Database.Statement
   readonly setGone: Database.Statement
@@ -61,7 +66,7 @@ export function prepareStatements(db: Database.Database): Statements {
       `INSERT INTO meta (key, value) VALUES ('seen', ?)
        ON CONFLICT (key) DO UPDATE SET value = max(value, excluded.value)`,
     ),
-    blocks: db.prepare<[], BlockRow>('SELECT id, address, schema, generation, gone FROM block ORDER BY id'),
+    blocks: db.prepare<[], BlockRow>('SELECT * FROM block ORDER BY id'),
     blockId: db.prepare<[string], { id: number }>('SELECT id FROM block WHERE address = ?'),
     schemaOf: db.prepare<[number], { schema: string }>('SELECT schema FROM block WHERE id = ?'),
     putBlock: db.prepare(
@@ -69,8 +74,9 @@ export function prepareStatements(db: Database.Database): Statements {
        ON CONFLICT (address) DO UPDATE SET schema = excluded.schema, gone = NULL,
          generation = coalesce(excluded.generation, generation)`,
     ),
+    setSealed: db.prepare('UPDATE block SET owner = ?, created_at_ms = ?, meta = ?, seal = ? WHERE address = ?'),
     dropBlock: db.prepare('DELETE FROM block WHERE id = ?'),
-    unmake: db.prepare('UPDATE block SET generation = NULL, gone = NULL WHERE id = ?'),
+    unmake: db.prepare('UPDATE block SET generation = NULL, gone = NULL, seal = NULL WHERE id = ?'),
     setGone: db.prepare('UPDATE block SET gone = ? WHERE id = ?'),
     lastPosition: db.prepare<[], { position: number }>(
       'SELECT max(coalesce((SELECT max(position) FROM change), 0), coalesce((SELECT max(position) FROM aside), 0)) AS position',

@@ -8,13 +8,14 @@ import type { BlockAddress } from '../../protocol/ids.ts'
 import { type ChangeFacts, readChange } from '../../protocol/sync/change-structure.ts'
 import type { FoldedRows } from './fold.ts'
 import { asideOf } from './sqlite-aside.ts'
-import { prepareStatements } from './sqlite-statements.ts'
+import { type BlockRow, prepareStatements } from './sqlite-statements.ts'
 import { TipTable } from './sqlite-tips.ts'
 import {
   maxAsideBytes,
   type NewAside,
   type StoredContent,
   type StoredOwn,
+  type StoredSealed,
   type StoredWelcome,
   type StoreInit,
   type StoreState,
@@ -75,10 +76,12 @@ export class Tables {
       cursor: cursor instanceof Uint8Array ? Uint8Array.from(cursor) : undefined,
       seen: Number(meta('seen') ?? 0),
       patterns: typeof patterns === 'string' ? (JSON.parse(patterns) as string[]) : [],
-      blocks: this.#statements.blocks.all().map(({ id, address, schema, generation, gone }) => {
+      blocks: this.#statements.blocks.all().map((row) => {
+        const { id, address, schema, generation, gone } = row
         this.#ids.set(address, id)
         const hasUnsettled = this.#statements.firstUnsettled.get(id) !== undefined
-        return { address, schema, generation: generation ?? undefined, gone: gone ?? undefined, hasUnsettled }
+        const known = { generation: generation ?? undefined, gone: gone ?? undefined, sealed: sealedOf(row) }
+        return { address, schema, ...known, hasUnsettled }
       }),
       own: this.#statements.allOwn.all() as unknown as StoreState['own'],
       nextPosition: 1 + Number(this.#statements.lastPosition.get()?.position ?? 0),
@@ -162,6 +165,11 @@ export class Tables {
         break
       case 'block':
         run.putBlock.run(write.address, write.schema, write.generation ?? null)
+        if (write.sealed !== undefined) {
+          const { owner, createdAtMs, meta, seal } = write.sealed
+          run.setSealed.run(owner, createdAtMs, JSON.stringify(meta), seal, write.address)
+        }
+        this.#setSeen(write.seen)
         break
       case 'changes':
         this.#putChanges(write)
@@ -188,6 +196,7 @@ export class Tables {
       }
       case 'rewritten':
         this.#rewrite(write)
+        this.#setSeen(write.seen)
         break
       case 'drop-aside':
         run.dropAside.run(this.#id(write.address), write.id)
@@ -205,6 +214,7 @@ export class Tables {
       }
       case 'gone':
         run.setGone.run(write.reason ?? null, this.#id(write.address))
+        this.#setSeen(write.seen)
         break
     }
   }
@@ -257,11 +267,15 @@ export class Tables {
       offset += length
     }
     this.#tips.put(id, write.tips)
-    if (write.seen > 0) this.#statements.setSeen.run(write.seen)
+    this.#setSeen(write.seen)
     const { own } = write
     if (own === undefined) return
     this.#statements.putOwn.run(id, own.actor, own.seq, own.hash, write.position)
     this.#statements.trimOwn.run(id, id, maxOwnPerBlock)
+  }
+
+  #setSeen(seq = 0): void {
+    if (seq > 0) this.#statements.setSeen.run(seq)
   }
 
   #id(address: BlockAddress): number {
@@ -273,6 +287,11 @@ export class Tables {
     if (!this.#db.inTransaction) this.#ids.set(address, id)
     return id
   }
+}
+
+function sealedOf({ owner, created_at_ms: createdAtMs, meta, seal }: BlockRow): StoredSealed | undefined {
+  if (owner === null || createdAtMs === null || meta === null || seal === null) return undefined
+  return { owner, createdAtMs, meta: JSON.parse(meta) as StoredSealed['meta'], seal: Uint8Array.from(seal) }
 }
 
 function checkStored(address: BlockAddress, bytes: Uint8Array): ChangeFacts {

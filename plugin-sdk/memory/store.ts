@@ -16,12 +16,23 @@ export interface StoredWelcome {
   readonly grantVersion: number
 }
 
+/** What the daemon said of a block beside its content, with the seal by which it knows its own word again. */
+export interface StoredSealed {
+  readonly owner: PeerId
+  /** Tells it from another block that was made at the address in its place. */
+  readonly createdAtMs: number
+  readonly meta: { readonly description?: string | undefined }
+  readonly seal: Uint8Array
+}
+
 export interface StoredBlock {
   readonly address: BlockAddress
   readonly schema: string
   /** Undefined for a block that was made here and never heard of at the daemon. */
   readonly generation: number | undefined
   readonly hasUnsettled: boolean
+  /** Of its generation. */
+  readonly sealed: StoredSealed | undefined
   /** Why the block is gone; undefined while it is not. */
   readonly gone: string | undefined
 }
@@ -112,6 +123,10 @@ export type StoreWrite =
       readonly schema: string
       /** Undefined leaves the one that is known. */
       readonly generation: number | undefined
+      /** Of the generation; together with it. */
+      readonly sealed?: StoredSealed
+      /** Log position of what was said. @default nowhere */
+      readonly seen?: number
     }
   | {
       readonly kind: 'changes'
@@ -153,13 +168,21 @@ export type StoreWrite =
       /** Positions of unsettled changes that were taken out. */
       readonly dropped: readonly number[]
       readonly aside: NewAside
+      /** Log position at which they were set aside. @default nowhere */
+      readonly seen?: number
     }
   /** The author has seen what was kept aside. */
   | { readonly kind: 'drop-aside'; readonly address: BlockAddress; readonly id: number }
   /** The block is nobody's concern any more: what is stored of it goes, but for what was set aside. */
   | { readonly kind: 'tips'; readonly address: BlockAddress; readonly tips: readonly StoredTip[] }
   | { readonly kind: 'forget'; readonly address: BlockAddress }
-  | { readonly kind: 'gone'; readonly address: BlockAddress; readonly reason: string | undefined }
+  | {
+      readonly kind: 'gone'
+      readonly address: BlockAddress
+      readonly reason: string | undefined
+      /** Log position of that. @default nowhere */
+      readonly seen?: number | undefined
+    }
 
 export interface ReplicaStore {
   readonly state: StoreState

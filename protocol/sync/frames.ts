@@ -12,6 +12,11 @@ const code = z.string().max(64)
 const detail = z.string().max(limits.maxDetailChars)
 const signature = bytes({ min: 64, max: 64 })
 const run = bytes({ min: 1, max: limits.maxFrameBytes })
+/**
+ * By it the daemon knows its own word again: what it said of a block beside its content. Nobody else can make one, or has
+ * to look at one.
+ */
+const seal = bytes({ min: 32, max: 32 })
 const credit = z.strictObject({ t: z.literal('credit'), bytes: z.int().min(1).max(limits.creditBytes) })
 const done = z.strictObject({ t: z.literal('done'), reason: code, detail: detail.optional() })
 
@@ -70,7 +75,8 @@ export const syncFrames = defineFrames({
     unwatch: z.strictObject({ t: z.literal('unwatch'), pattern }),
     /**
      * Asks for the block at an address, and makes it if there is none; answered by `block` or `refuse`. `generation`: the
-     * one that the replica knew, which is not made again when it was deleted.
+     * one that the replica knew, which is not made again when it was deleted. A later one than the daemon has ever known
+     * was lost by it: it is brought back, in place of what is there, with the word of the daemon for it.
      */
     create: z.strictObject({
       t: z.literal('create'),
@@ -80,6 +86,8 @@ export const syncFrames = defineFrames({
       schema: z.string().max(64),
       meta: blockMeta,
       generation: count.optional(),
+      /** What the daemon said of that generation, with `schema` and `meta` as they were then. */
+      sealed: z.strictObject({ owner: peerId, createdAtMs: count, seal }).optional(),
     }),
     /**
      * `more`: taken or refused together with the next delta, because the tips that cover it are still to come. At most
@@ -100,7 +108,10 @@ export const syncFrames = defineFrames({
     done,
   },
   listener: {
-    /** Introduces a handle. `held`: what the daemon holds of the actors that `open.own` or `have` named. */
+    /**
+     * Introduces a handle. `held`: what the daemon holds of the actors that `open.own` or `have` named. `seal` stands for
+     * address, generation, schema, owner, meta and the time of its creation.
+     */
     block: z.strictObject({
       t: z.literal('block'),
       handle,
@@ -109,6 +120,11 @@ export const syncFrames = defineFrames({
       generation: count,
       schema: z.string().max(64),
       meta: blockMeta,
+      owner: peerId,
+      createdAtMs: count,
+      seal,
+      /** Log position of the newest of what this says, but for the content. */
+      seq: count,
       heads: z.array(changeHash).max(10_000),
       /** How many changes the daemon has of the block. */
       changes: count.optional(),
@@ -140,8 +156,15 @@ export const syncFrames = defineFrames({
       t: z.literal('gone'),
       handle: handle.optional(),
       address,
-      /** `unknown`: a generation that the daemon has never had, or has lost; `create` may make it again. */
+      /** `unknown`: of a generation that the replica told of the daemon has not everything, or nothing. */
       reason: z.enum(['deleted', 'out-of-scope', 'no-match', 'unknown']),
+      /** Log position of the deletion. */
+      seq: count.optional(),
+      /**
+       * Of an unknown generation that is over: the log has only this much of these actors. Without it the log has nothing
+       * of the generation, and `create` may bring it back.
+       */
+      lacks: z.array(actorClock).max(1_500).optional(),
     }),
     /** How far a long catch-up has come, in changes: for who shows it, and for nothing else. */
     progress: z.strictObject({ t: z.literal('progress'), done: count, total: count }),
@@ -161,7 +184,8 @@ export const syncFrames = defineFrames({
       detail: detail.optional(),
       retryAfterMs: count.optional(),
     }),
-    quarantined: z.strictObject({ t: z.literal('quarantined'), handle, hash: changeHash }),
+    /** `seq`: log position at which the change was set aside. */
+    quarantined: z.strictObject({ t: z.literal('quarantined'), handle, hash: changeHash, seq: count }),
     credit,
     done,
   },

@@ -4,10 +4,11 @@
  * than its credit outstanding.
  */
 import { MooringError, toWireError } from '../errors.ts'
-import type { BlockAddress, ChangeHash, Label, Scope } from '../ids.ts'
+import type { BlockAddress, ChangeHash } from '../ids.ts'
 import { limits } from '../limits.ts'
 import { Assembly } from './assembly.ts'
 import type { DiallerFrame, Frame, ListenerFrame } from './frames.ts'
+import { type BlockIntro, type Going, introduction, lacking, leaving } from './introduction.ts'
 import type { ListenerEffect, Settlement } from './listener-effects.ts'
 import { agreedEncoding } from './open-parts.ts'
 import { decodeRun, type RunEncoding } from './run.ts'
@@ -17,22 +18,8 @@ type SendTip = Frame<ListenerFrame, 'delta'>['tips'][number]
 
 /** Tips of one snapshot: they share a frame with its last piece. */
 const maxSnapshotTips = 512
-/** Heads of one introduction, which must fit a frame however many edits stand side by side; the rest is not told. */
-const maxHeadsTold = 1_000
-/** What the daemon holds of the actors that a replica named, in one introduction; the rest is sent again and known. */
-const maxHeldTold = 1_500
 /** Creates of one stream, and so the handles that are kept for it. */
 const maxCreates = 20_000
-
-interface BlockIntro {
-  readonly scope: Scope
-  readonly label: Label
-  readonly generation: number
-  readonly schema: string
-  readonly meta: { readonly description?: string }
-  readonly heads: readonly string[]
-  readonly changes: number
-}
 
 export class ListenerSession {
   #effects: ListenerEffect[] = []
@@ -135,10 +122,7 @@ export class ListenerSession {
       if (asked !== undefined) this.#asked.delete(asked)
       this.#blockOf.set(handle, block)
       this.#handleOf.set(block, handle)
-      const { scope, label, generation, schema, meta, changes } = intro
-      const heads = intro.heads.slice(0, maxHeadsTold) as Frame<ListenerFrame, 'block'>['heads']
-      const holds = held.slice(-maxHeldTold) as Frame<ListenerFrame, 'block'>['held']
-      this.#send({ t: 'block', handle, scope, label, generation, schema, meta, heads, changes, held: holds })
+      this.#send(introduction(handle, intro, held))
     })
   }
 
@@ -158,25 +142,28 @@ export class ListenerSession {
     })
   }
 
-  gone(address: BlockAddress, reason: Frame<ListenerFrame, 'gone'>['reason'], block?: number): ListenerEffect[] {
+  gone(
+    address: BlockAddress,
+    reason: Frame<ListenerFrame, 'gone'>['reason'],
+    { block, ...going }: Omit<Going, 'handle'> & { readonly block?: number } = {},
+  ): ListenerEffect[] {
     return this.#run(() => {
       const handle = block === undefined ? undefined : this.#handleOf.get(block)
       if (block !== undefined) this.#handleOf.delete(block)
       if (handle !== undefined) this.#blockOf.delete(handle)
-      this.#send({ t: 'gone', ...(handle === undefined ? {} : { handle }), address, reason })
+      this.#send(leaving(address, reason, { ...going, handle }))
     })
   }
 
   /** A change of the block is set aside: it is sent to nobody any more. */
-  quarantined(block: number, hash: ChangeHash): ListenerEffect[] {
-    return this.#run(() => this.#send({ t: 'quarantined', handle: this.#mustHandle(block), hash }))
+  quarantined(block: number, hash: ChangeHash, seq: number): ListenerEffect[] {
+    return this.#run(() => this.#send({ t: 'quarantined', handle: this.#mustHandle(block), hash, seq }))
   }
 
   /** Asks for what the replica holds beyond this. */
   lacks(block: number, clock: readonly { actor: string; seq: number }[]): ListenerEffect[] {
     return this.#run(() => {
-      const asked = clock.slice(0, maxHeldTold) as Frame<ListenerFrame, 'lacks'>['clock']
-      this.#send({ t: 'lacks', handle: this.#mustHandle(block), clock: asked })
+      this.#send(lacking(this.#mustHandle(block), clock))
     })
   }
 

@@ -27,6 +27,7 @@ const replace = (block: number, visibleSeq: number, fields: Partial<ReplaceEntry
     grantVersion: 0,
     block,
     visibleSeq,
+    generation: 2,
     atMs: 9_000,
     initial: create('space:home/notes').initial,
     changes: [change(9, 'd', 1, { objects }), change(9, 'd', 2, { tip })],

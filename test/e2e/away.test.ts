@@ -65,7 +65,7 @@ it('a block that is begun anew while a plugin edits the old one stays as it is, 
   await away.ask({ to: 'ada', do: 'stop' }, 'stopped')
   await world.start()
   const { generation } = await world.control.block['reset-history']({ address: notes as never })
-  expect(generation).toBe(2)
+  expect(generation).toBeGreaterThan(1)
   for (const life of [1, 2]) {
     const { digest } = await ben.ask({ to: 'ben', do: 'show' }, 'shown')
     await enter(world, away, 'ada', home)

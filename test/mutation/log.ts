@@ -1,6 +1,8 @@
 /** What keeps the log whole, honest and cheap: the checks on the way in, and what is sent on the way out. */
 import type { Mutation } from './gate.ts'
 
+const forged = 'test/network/forged-generations.test.ts'
+const restored = 'test/network/restored-generations.test.ts'
 const rules = 'test/network/log-rules.test.ts'
 const supply = 'test/network/supply.test.ts'
 const sync = 'test/network/sync.test.ts'
@@ -281,6 +283,30 @@ export const logMutations: readonly Mutation[] = [
       },
     ],
     tests: [{ file: sync, title: 'brings what one writes to the other, and never back to the writer' }],
+  },
+  {
+    name: 'generation-seal',
+    promise: 'nobody brings a generation back that this daemon never had',
+    edits: [
+      {
+        file: 'daemon/log/block-creation.ts',
+        find: "if (!seals.fits(claimed, seal)) throw new MooringError('generation-lost')",
+        replace: 'void seals, seal',
+      },
+    ],
+    tests: [{ file: forged, title: 'is not there with a seal of its own making to show for it' }],
+  },
+  {
+    name: 'last-copy',
+    promise: 'what a daemon lost and did not take back stays readable where it is',
+    edits: [
+      {
+        file: 'plugin-sdk/memory/intake.ts',
+        find: "isLost || gone === 'unknown' ? next !== generation : gone !== 'deleted' && next < generation",
+        replace: '(isLost || gone === undefined) && next === generation',
+      },
+    ],
+    tests: [{ file: restored, title: 'shows the older one to who may not bring the later one back' }],
   },
   {
     name: 'echo-resume',

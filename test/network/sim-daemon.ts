@@ -85,8 +85,8 @@ export class DaemonLife {
     const peers = (): PeerId[] => people.map((person) => person.peer)
     const history: ChangeLogInit['history'] = (row, hashes) => views.recall(row, hashes)
     const grantOf = (peer: PeerId): GrantView | undefined => this.grants.get(peer)
-    const self = daemonPerson.peer
-    const log = await openChangeLog({ storage: store, clock, self, peers, grantOf, ringBytes, history })
+    const { peer: self, seed } = daemonPerson
+    const log = await openChangeLog({ storage: store, clock, self, seed, peers, grantOf, ringBytes, history })
     this.#watchRing(log)
     const read = {
       snapshot: (block: number) => store.snapshot(block),

@@ -213,10 +213,15 @@ describe('a block that was deleted and made again while its reader was away', ()
     await mine.live()
     expect(mine.value.text).toBe('')
     // Neither what was in the old one nor its end, which would be taken for something about the new one.
-    expect([world.count('delta', 'alice'), world.count('gone', 'alice')]).toEqual([0, 0])
+    const gone = world.frames.filter(
+      ({ to, frame }) => to === 'alice' && frame.t === 'gone' && frame.reason === 'deleted',
+    )
+    expect([world.count('delta', 'alice'), gone.length]).toEqual([0, 0])
     mine.change((doc) => splice(doc, ['text'], 0, 0, 'new'))
     await mine.flushed()
-    expect(world.log.index.at(mine.address)).toMatchObject({ generation: 2, changes: 1 })
+    const made = world.log.index.at(mine.address)
+    expect(made?.changes).toBe(1)
+    expect(made?.generation).toBeGreaterThan(1)
   })
 })
 

@@ -1,0 +1,108 @@
+/**
+ * Makes blocks, and brings generations back that the store has lost. Keeps: one that was deleted is not made again by who
+ * does not know of it, and nothing comes back but what this daemon itself once said that there is.
+ */
+import { MooringError } from '../../protocol/errors.ts'
+import { type BlockAddress, formatAddress, type Label, type PeerId, type Scope } from '../../protocol/ids.ts'
+import type { Clock } from '../../protocol/index.ts'
+import { limits } from '../../protocol/limits.ts'
+import type { BlockSchema } from '../../protocol/schemas/index.ts'
+import type { BlockMeta, BlockRow, CreateEntry, Origin } from '../storage/storage.ts'
+import type { BlockIndex } from './block-index.ts'
+import type { Committer } from './committer.ts'
+import { suspendedError } from './ingest.ts'
+import type { Quarantine } from './quarantine.ts'
+import type { Seals } from './seals.ts'
+
+export interface CreateBlock {
+  readonly origin: Origin
+  readonly grantVersion: number
+  readonly scope: Scope
+  readonly label: Label
+  readonly meta: BlockMeta
+  readonly schema: BlockSchema
+  /** The generation that the peer knew: deleted meanwhile, it is not made again. */
+  readonly known?: number | undefined
+  /** What the daemon said of that generation, with the schema and the metadata above. */
+  readonly sealed?: { readonly owner: PeerId; readonly createdAtMs: number; readonly seal: Uint8Array } | undefined
+}
+
+export interface BlockCreationInit {
+  readonly index: BlockIndex
+  readonly committer: Committer
+  readonly quarantine: Quarantine
+  readonly seals: Seals
+  readonly clock: Clock
+}
+
+export class BlockCreation {
+  readonly #init: BlockCreationInit
+  /** Blocks that a peer is making: in no row yet, and counted like those that are. */
+  readonly #creating = new Map<PeerId, number>()
+
+  constructor(init: BlockCreationInit) {
+    this.#init = init
+  }
+
+  /**
+   * The block at an address, made if there is none.
+   * @throws `address-taken`, `block-deleted`, `generation-lost`, `grant-changed`, `quota-exceeded`, `suspended`
+   */
+  async create(block: CreateBlock): Promise<BlockRow> {
+    const { index } = this.#init
+    const { origin, schema, known } = block
+    const address = formatAddress(block.scope, block.label)
+    if (known !== undefined && known > index.generationOf(address)) return this.#bringBack(address, known, block)
+    const existing = index.at(address)
+    if (existing !== undefined) {
+      if (existing.schema !== schema.name) throw new MooringError('address-taken', { detail: existing.schema })
+      return existing
+    }
+    if (known !== undefined) throw new MooringError('block-deleted')
+    this.#checkSuspension(origin.peer)
+    const creating = this.#creating.get(origin.peer) ?? 0
+    if (index.ownedBy(origin.peer) + creating >= limits.maxBlocksPerPeer) {
+      throw new MooringError('quota-exceeded', { detail: 'maxBlocksPerPeer' })
+    }
+    this.#creating.set(origin.peer, creating + 1)
+    try {
+      return await this.#make(block)
+    } finally {
+      const left = (this.#creating.get(origin.peer) ?? 1) - 1
+      if (left > 0) this.#creating.set(origin.peer, left)
+      else this.#creating.delete(origin.peer)
+    }
+  }
+
+  /** In place of an older one that lives. It counts for its owner, who had it: whoever brings it gains nothing. */
+  #bringBack(address: BlockAddress, generation: number, block: CreateBlock): Promise<BlockRow> {
+    const { meta, origin, schema, sealed } = block
+    const { seals } = this.#init
+    if (sealed === undefined) throw new MooringError('generation-lost')
+    const { owner, createdAtMs, seal } = sealed
+    const claimed = { address, generation, schema: schema.name, owner, meta, createdAtMs }
+    if (!seals.fits(claimed, seal)) throw new MooringError('generation-lost')
+    this.#checkSuspension(origin.peer)
+    return this.#make(block, { generation, owner, atMs: createdAtMs })
+  }
+
+  #checkSuspension(peer: PeerId): void {
+    const suspension = this.#init.quarantine.suspension(peer)
+    if (suspension !== undefined) throw suspendedError(suspension)
+  }
+
+  async #make(
+    block: CreateBlock,
+    lost: Partial<Pick<CreateEntry, 'generation' | 'owner' | 'atMs'>> = {},
+  ): Promise<BlockRow> {
+    const { clock, committer, index } = this.#init
+    const { origin, grantVersion, scope, label, meta, schema } = block
+    const initial = { ...schema.initial, signature: new Uint8Array() }
+    const made = { origin, grantVersion, scope, label, meta, schema: schema.name, atMs: clock.nowMs(), initial }
+    const [outcome] = await committer.submit([{ kind: 'create', ...made, ...lost }])
+    if (outcome?.kind === 'refused') throw new MooringError(outcome.code)
+    const row = outcome?.block
+    if (row === undefined) throw new MooringError('internal', { detail: 'a create without a block' })
+    return index.byId(row.id) ?? row
+  }
+}

@@ -1,0 +1,65 @@
+/** What an append plan reads and what it is made of. Keeps: nothing in it is shared with a row of the store. */
+import type { ActorId, BlockAddress, ChangeHash, PeerId } from '../../protocol/ids.ts'
+import type { BlockId, BlockRow, ChangeEntry, ClockRow, LogEntry, Origin, ReplaceEntry, Seq } from './storage.ts'
+
+/** What a plan needs to know about the rows as they stand. */
+export interface AppendTables {
+  readonly lastSeq: Seq
+  readonly lastBlock: BlockId
+  /** Undefined for a peer that is unknown or not approved. */
+  approvedVersion(peer: PeerId): number | undefined
+  /** @throws `block-damaged` when nothing may be believed of its row */
+  block(id: BlockId): BlockRow | undefined
+  /** The newest generation at an address. @throws `block-damaged` */
+  newestAt(address: BlockAddress): BlockRow | undefined
+  isQuarantined(block: BlockId, hash: ChangeHash): boolean
+}
+
+/** A block as the plan leaves it. */
+export interface PlannedBlock
+  extends Omit<BlockRow, 'heads' | 'visibleSeq' | 'deletedSeq' | 'maxOp' | 'ops' | 'gaps' | 'changes'> {
+  readonly isNew: boolean
+  readonly heads: Set<ChangeHash>
+  readonly clock: Map<ActorId, ClockRow>
+  visibleSeq: Seq
+  deletedSeq: Seq
+  maxOp: number
+  ops: number
+  gaps: number
+  changes: number
+}
+
+export interface PlannedEvent {
+  readonly seq: Seq
+  readonly block: BlockId
+  readonly kind: 'create' | 'delete' | 'quarantine'
+  readonly origin: Origin
+  /** JSON-safe. */
+  readonly data: unknown
+}
+
+export type PlannedEntry<Change extends ChangeEntry> =
+  | Exclude<LogEntry, ChangeEntry | ReplaceEntry>
+  | ReplaceEntry<Change>
+  | Change
+
+export const clockOf = ({ actor, seq, hash, maxOp, signature }: ClockRow): ClockRow => ({
+  actor,
+  seq,
+  hash,
+  maxOp,
+  signature,
+})
+
+export const fromRow = (row: BlockRow): PlannedBlock => ({
+  ...row,
+  isNew: false,
+  heads: new Set(row.heads),
+  clock: new Map(),
+})
+
+/** The block as a row of its own: nothing in it is shared with the plan. */
+export function toRow(block: PlannedBlock): BlockRow {
+  const { isNew: _isNew, clock: _clock, ...row } = block
+  return { ...row, meta: { ...block.meta }, heads: [...block.heads] }
+}
