@@ -25,7 +25,7 @@ export const grantTable = {
     write: { form: 'block', meaning: 'change or erase any content of {}' },
     append: { form: 'block', meaning: 'add content to {} without changing what is there', isReserved: true },
     create: { form: 'block', meaning: 'create {}' },
-    admin: { form: 'block', meaning: 'delete, share and set the access of {}', isReserved: true },
+    admin: { form: 'block', meaning: 'describe, delete and share {} and set its access' },
   },
   tasks: {
     read: { form: 'block', meaning: 'see the tasks of {}', isReserved: true },

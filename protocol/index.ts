@@ -1,4 +1,5 @@
 /** Door of `protocol/`: everything that is said, except block sync, which has the door `./sync/index.ts`. */
+export * from './block-meta.ts'
 export * from './codec.ts'
 export * from './control/index.ts'
 export * from './define.ts'

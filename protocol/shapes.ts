@@ -59,14 +59,15 @@ export const address = text(limits.maxScopeChars + limits.maxLabelChars + 8)
 /** Counts and positions. */
 export const count = z.int().min(0).max(Number.MAX_SAFE_INTEGER)
 
-export const blockMeta = z.strictObject({ description: z.string().max(500).optional() })
+/** What is said of a block beside its content, or what of that is changed. */
+export const blockMeta = z.strictObject({ description: z.string().max(limits.maxDescriptionChars).optional() })
 
 /** One block as lists show it. */
 export const blockSummary = z.strictObject({
   address,
   generation: count,
   schema: z.string().max(64),
-  description: z.string().max(500),
+  description: z.string().max(limits.maxDescriptionChars),
   owner: peerId,
   createdAtMs: count,
   changes: count,

@@ -1,5 +1,5 @@
 /** What the commands of one first word have in common, for the help and the completion. */
 export const commandGroups: Readonly<Record<string, string>> = {
-  block: 'Look at a block, or begin it anew',
+  block: 'Look at a block, describe it, or begin it anew',
   quarantine: 'Changes that were set aside',
 }

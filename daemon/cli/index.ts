@@ -1,5 +1,6 @@
 /** Every command, in the order a newcomer reads them. To add one: its file beside this one, and its line here. */
 import { approve } from './approve.ts'
+import { blockMeta } from './block-meta.ts'
 import { blockResetHistory } from './block-reset-history.ts'
 import { blockShow } from './block-show.ts'
 import { blockWatch } from './block-watch.ts'
@@ -48,6 +49,7 @@ export const commandTable: readonly AnyCommand[] = [
   blocks,
   blockShow,
   blockWatch,
+  blockMeta,
   blockResetHistory,
   compact,
   quarantineList,

@@ -1,13 +1,14 @@
 /** What can be asked about blocks, the same for plugins and the operator; who may ask is decided by the caller. */
 import {
   type BlockAddress,
+  type BlockMeta,
   type blockSummary,
   type ChangeHash,
   type Infer,
   MooringError,
   type renderedBlock,
 } from '../../protocol/index.ts'
-import type { BlockIndex } from '../log/block-index.ts'
+import type { ChangeLog } from '../log/change-log.ts'
 import type { BlockId, BlockRow, Seq } from '../storage/storage.ts'
 
 type Rendered = Infer<typeof renderedBlock>
@@ -20,7 +21,7 @@ interface BlockText {
 }
 
 export interface BlocksComponents {
-  readonly log: { readonly index: BlockIndex; readonly published: Seq }
+  readonly log: Pick<ChangeLog, 'index' | 'published' | 'describe'>
   readonly views: {
     render(block: BlockRow, untilSeq: Seq): Promise<BlockText>
   }
@@ -84,6 +85,12 @@ export class Blocks {
       await verification.verify(row.id)
       return views.render(row, log.published)
     }
+  }
+
+  /** What is then said of it. @throws what {@link ChangeLog.describe} throws */
+  async describe(...[address, patch, by]: Parameters<ChangeLog['describe']>): Promise<BlockMeta> {
+    const { meta } = await this.#components.log.describe(address, patch, by)
+    return { ...meta }
   }
 
   /** @throws `block-not-found` */

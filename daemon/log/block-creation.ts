@@ -2,12 +2,13 @@
  * Makes blocks, and brings generations back that the store has lost. Keeps: one that was deleted is not made again by who
  * does not know of it, and nothing comes back but what this daemon itself once said that there is.
  */
+import { type BlockMeta, wholePatch } from '../../protocol/block-meta.ts'
 import { MooringError } from '../../protocol/errors.ts'
 import { type BlockAddress, formatAddress, type Label, type PeerId, type Scope } from '../../protocol/ids.ts'
 import type { Clock } from '../../protocol/index.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { BlockSchema } from '../../protocol/schemas/index.ts'
-import type { BlockMeta, BlockRow, CreateEntry, Origin } from '../storage/storage.ts'
+import type { BlockRow, CreateEntry, Origin } from '../storage/storage.ts'
 import type { BlockIndex } from './block-index.ts'
 import type { Committer } from './committer.ts'
 import { suspendedError } from './ingest.ts'
@@ -24,7 +25,14 @@ export interface CreateBlock {
   /** The generation that the peer knew: deleted meanwhile, it is not made again. */
   readonly known?: number | undefined
   /** What the daemon said of that generation, with the schema and the metadata above. */
-  readonly sealed?: { readonly owner: PeerId; readonly createdAtMs: number; readonly seal: Uint8Array } | undefined
+  readonly sealed?:
+    | {
+        readonly owner: PeerId
+        readonly createdAtMs: number
+        readonly metaAtMs: number
+        readonly seal: Uint8Array
+      }
+    | undefined
 }
 
 export interface BlockCreationInit {
@@ -32,6 +40,8 @@ export interface BlockCreationInit {
   readonly committer: Committer
   readonly quarantine: Quarantine
   readonly seals: Seals
+  /** Who the daemon's own entries come from. */
+  readonly own: { readonly origin: Origin; readonly grantVersion: number }
   readonly clock: Clock
 }
 
@@ -56,7 +66,7 @@ export class BlockCreation {
     const existing = index.at(address)
     if (existing !== undefined) {
       if (existing.schema !== schema.name) throw new MooringError('address-taken', { detail: existing.schema })
-      return existing
+      return existing.generation === known ? this.#remember(existing, block) : existing
     }
     if (known !== undefined) throw new MooringError('block-deleted')
     this.#checkSuspension(origin.peer)
@@ -79,11 +89,25 @@ export class BlockCreation {
     const { meta, origin, schema, sealed } = block
     const { seals } = this.#init
     if (sealed === undefined) throw new MooringError('generation-lost')
-    const { owner, createdAtMs, seal } = sealed
-    const claimed = { address, generation, schema: schema.name, owner, meta, createdAtMs }
+    const { owner, createdAtMs, metaAtMs, seal } = sealed
+    const claimed = { address, generation, schema: schema.name, owner, meta, createdAtMs, metaAtMs }
     if (!seals.fits(claimed, seal)) throw new MooringError('generation-lost')
     this.#checkSuspension(origin.peer)
-    return this.#make(block, { generation, owner, atMs: createdAtMs })
+    // Brought by who was not told of it, it is open to whoever was.
+    return this.#make(block, { generation, owner, atMs: createdAtMs, metaAtMs: Math.max(metaAtMs, 1) })
+  }
+
+  /** What this daemon said of a block later than it knows counts again; whoever says so, it is the daemon's own word. */
+  async #remember(row: BlockRow, { meta, sealed }: CreateBlock): Promise<BlockRow> {
+    if (sealed === undefined || sealed.metaAtMs <= row.metaAtMs) return row
+    const { owner, createdAtMs, metaAtMs, seal } = sealed
+    const { committer, index, own, seals } = this.#init
+    const isOwn = seals.fits({ ...row, owner, createdAtMs, meta, metaAtMs }, seal)
+    if (!isOwn) return row
+    await committer.submit([
+      { kind: 'meta', ...own, block: row.id, patch: wholePatch(meta), atMs: metaAtMs, isRecalled: true },
+    ])
+    return index.byId(row.id) ?? row
   }
 
   #checkSuspension(peer: PeerId): void {
@@ -93,7 +117,7 @@ export class BlockCreation {
 
   async #make(
     block: CreateBlock,
-    lost: Partial<Pick<CreateEntry, 'generation' | 'owner' | 'atMs'>> = {},
+    lost: Partial<Pick<CreateEntry, 'generation' | 'owner' | 'atMs' | 'metaAtMs'>> = {},
   ): Promise<BlockRow> {
     const { clock, committer, index } = this.#init
     const { origin, grantVersion, scope, label, meta, schema } = block

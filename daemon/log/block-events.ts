@@ -1,6 +1,6 @@
 /**
- * Tells a replica what happened to blocks beside their changes: made, deleted, a change set aside. Keeps: in log order, and
- * each to whoever follows the block or comes to follow it by this.
+ * Tells a replica what happened to blocks beside their changes: made, described, deleted, a change set aside. Keeps: in log
+ * order, and each to whoever follows the block or comes to follow it by this.
  */
 import type { BlockId, BlockRow, Seq } from '../storage/storage.ts'
 import type { BlockSender } from './block-sender.ts'
@@ -40,6 +40,10 @@ export class BlockEvents {
         continue
       }
       if (row === undefined) continue
+      if (event.kind === 'meta') {
+        if (following.has(row.id) && row.deletedSeq === 0) await sender.described(row)
+        continue
+      }
       if (event.kind === 'deleted') sender.deleted(row, event.seq, following.delete(row.id))
       else if (!following.has(row.id) && watches.matches(row.address)) {
         if (row.deletedSeq === 0 && sender.withholds(row)) continue

@@ -7,7 +7,7 @@ import type { BlockId, BlockRow, QuarantineRow, Seq } from '../storage/storage.t
 
 export interface BlockEvent {
   readonly seq: Seq
-  readonly kind: 'created' | 'deleted' | 'quarantined'
+  readonly kind: 'created' | 'deleted' | 'meta' | 'quarantined'
   readonly block: BlockId
 }
 
@@ -30,6 +30,7 @@ export class BlockIndex {
     this.#sorted = [...this.#live.keys()].sort()
     const events = rows.flatMap((row): BlockEvent[] => [
       { seq: row.createdSeq, kind: 'created', block: row.id },
+      ...(row.metaSeq <= row.createdSeq ? [] : [{ seq: row.metaSeq, kind: 'meta', block: row.id } as const]),
       ...(row.deletedSeq === 0 ? [] : [{ seq: row.deletedSeq, kind: 'deleted', block: row.id } as const]),
     ])
     const asides = new Map(quarantined.map((row) => [row.eventSeq, row.block]))
@@ -104,15 +105,8 @@ export class BlockIndex {
 
   /** Events with `after` < seq ≤ `until`, in order. */
   events(after: Seq, until: Seq): BlockEvent[] {
-    let low = 0
-    let high = this.#events.length
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if ((this.#events[middle]?.seq ?? 0) <= after) low = middle + 1
-      else high = middle
-    }
     const found: BlockEvent[] = []
-    for (let index = low; index < this.#events.length; index++) {
+    for (let index = this.#firstAfter(after); index < this.#events.length; index++) {
       const event = this.#events[index]
       if (event === undefined || event.seq > until) break
       found.push(event)
@@ -154,6 +148,16 @@ export class BlockIndex {
     this.#events.push({ seq, kind: 'deleted', block: id })
   }
 
+  /** What is said of the block beside its content was changed. Only the last time counts: it says all of it. */
+  described({ id, meta, metaSeq, metaAtMs }: BlockRow): void {
+    const row = this.#byId.get(id)
+    if (row === undefined) return
+    const last = this.#firstAfter(row.metaSeq - 1)
+    if (this.#events[last]?.kind === 'meta') this.#events.splice(last, 1)
+    this.#byId.set(id, { ...row, meta, metaSeq, metaAtMs })
+    this.#events.push({ seq: metaSeq, kind: 'meta', block: id })
+  }
+
   /** Changes of the block were set aside. */
   quarantined(id: BlockId, seq: Seq, hashes: readonly ChangeHash[]): void {
     const row = this.#byId.get(id)
@@ -184,6 +188,18 @@ export class BlockIndex {
       changes: row.changes + 1,
       heads: [...row.heads.filter((head) => !change.deps.includes(head)), change.hash],
     })
+  }
+
+  /** Where the first event after a position is, or would be. */
+  #firstAfter(after: Seq): number {
+    let low = 0
+    let high = this.#events.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if ((this.#events[middle]?.seq ?? 0) <= after) low = middle + 1
+      else high = middle
+    }
+    return low
   }
 
   /** Where an address is in the order, or would be. */

@@ -3,7 +3,7 @@
  * for the stream, and a long run of work lets everyone else have a turn.
  */
 import { MooringError } from '../../protocol/errors.ts'
-import type { ActorId, PeerId } from '../../protocol/ids.ts'
+import type { ActorId, BlockAddress, PeerId } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
 import { type ListenerEffect, type ListenerSession, ownsActor } from '../../protocol/sync/index.ts'
 import type { BlockId, BlockRow, Origin, QuarantineRow, Seq } from '../storage/storage.ts'
@@ -32,6 +32,8 @@ export interface BlockSenderInit {
   readonly own: Possession
   readonly resupply: Resupply
   readonly seals: Seals
+  /** Whether the replica may read there, and not only write. */
+  mayRead(address: BlockAddress): boolean
   /** The replica, when it may be asked for what is lost. */
   readonly supplier: Supplier
   readonly signal: AbortSignal
@@ -46,6 +48,8 @@ export class BlockSender {
   readonly #init: BlockSenderInit
   readonly claims: Claims
   readonly progress: SendProgress
+  /** Position of what the replica was told of the metadata of a block. */
+  readonly #described = new Map<BlockId, Seq>()
 
   constructor(init: BlockSenderInit) {
     this.#init = init
@@ -64,7 +68,7 @@ export class BlockSender {
    */
   async introduce(row: BlockRow, { asked }: { asked?: number } = {}): Promise<void> {
     const named = this.claims.take(row)
-    const { index, origin, own, reader, resupply, seals, self, session, supplier } = this.#init
+    const { index, mayRead, origin, own, reader, resupply, seals, self, session, supplier } = this.#init
     const mine = own.of(row.id)
     // What the log holds of the replica's actors that it named; the rest of them it sends again.
     const actors = new Set([...(mine?.keys() ?? []), ...(named?.keys() ?? [])] as ActorId[])
@@ -73,12 +77,17 @@ export class BlockSender {
       return mine?.has(actor) || (named?.has(actor) && ownsActor(self, origin.peer, actor))
     })
     const told = held.map(({ actor, seq }) => ({ actor, seq }))
-    if (index.at(row.address)?.id !== row.id) {
+    const present = index.at(row.address)
+    if (present?.id !== row.id) {
       if (asked !== undefined) this.#init.apply(session.refuseHandle(asked, new MooringError('block-deleted')))
       return
     }
-    const intro = { ...row, seal: seals.of(row), seq: Math.max(row.createdSeq, row.metaSeq) }
-    this.#init.apply(session.block(row.id, intro, told, asked))
+    // As it is by now: said later, it must not take back what a frame of its own said meanwhile.
+    const { meta, metaAtMs, metaSeq: seq } = present
+    // To write is not to read. What such a replica holds is true as well, of before anything was said.
+    const said = mayRead(row.address) ? { ...row, meta, metaAtMs } : { ...row, meta: {}, metaAtMs: 0 }
+    this.#described.set(row.id, seq)
+    this.#init.apply(session.block(row.id, { ...said, seal: seals.of(said), seq }, told, asked))
     if (named !== undefined) resupply.offer(supplier, row.id, named, clock)
   }
 
@@ -147,6 +156,16 @@ export class BlockSender {
       this.#init.own.cut(block, actor, actorSeq - 1)
       this.#init.apply(this.#init.session.quarantined(block, hash, eventSeq))
     }
+  }
+
+  /** Says what is said of a block beside its content by now, unless the replica was told. */
+  async described(row: BlockRow): Promise<void> {
+    if (!this.isIntroduced(row.id)) return this.introduce(row)
+    const { apply, seals, session } = this.#init
+    const { id, meta, metaAtMs, metaSeq: seq } = row
+    if ((this.#described.get(id) ?? 0) >= seq) return
+    this.#described.set(id, seq)
+    apply(session.meta(id, { meta, metaAtMs, seal: seals.of(row), seq }))
   }
 
   /** Told to whoever has a handle, also without the right to read: it would write on to a block that is no more. */

@@ -3,8 +3,9 @@
  * daemon knows about blocks is a view of it.
  */
 
+import type { BlockMeta } from '../../protocol/block-meta.ts'
 import { MooringError } from '../../protocol/errors.ts'
-import type { ChangeHash, PeerId, ReplicaId } from '../../protocol/ids.ts'
+import type { BlockAddress, ChangeHash, PeerId, ReplicaId } from '../../protocol/ids.ts'
 import type { Clock } from '../../protocol/index.ts'
 import { readChange, type Settlement } from '../../protocol/sync/index.ts'
 import type {
@@ -27,7 +28,7 @@ import { BlockIndex } from './block-index.ts'
 import { Committer } from './committer.ts'
 import { FanOut } from './fan-out.ts'
 import { Holdings } from './holdings.ts'
-import { Ingest, type Submission } from './ingest.ts'
+import { Ingest, type Submission, suspendedError } from './ingest.ts'
 import { Ledgers } from './ledger.ts'
 import { LogReader } from './log-reader.ts'
 import { LossReport } from './loss-report.ts'
@@ -90,7 +91,7 @@ export class ChangeLog {
     this.#ingest = new Ingest({ self, index, ledgers, committer, clock, quarantine, history, grantOf })
     this.#authors = new Authors(self, () => init.peers())
     const seals = new Seals(init.seed)
-    this.#creation = new BlockCreation({ index, committer, quarantine, seals, clock })
+    this.#creation = new BlockCreation({ index, committer, quarantine, seals, own: this.#own(), clock })
     const reader = new LogReader(storage, this.#authors)
     const resupply = new Resupply({ index, reader, clock })
     this.watcherComponents = {
@@ -121,6 +122,26 @@ export class ChangeLog {
   /** The block at an address, made if there is none. @throws what {@link BlockCreation.create} throws */
   create(block: CreateBlock): Promise<BlockRow> {
     return this.#creation.create(block)
+  }
+
+  /**
+   * Changes what is said of a block beside its content; `by` the daemon itself when nobody is named.
+   * @throws `block-not-found`, `suspended`, `rate-limited`, `grant-changed`
+   */
+  async describe(address: BlockAddress, patch: BlockMeta, by = this.#own()): Promise<BlockRow> {
+    const row = this.index.at(address)
+    if (row === undefined) throw new MooringError('block-not-found')
+    if (by.origin.peer !== this.#init.self) {
+      const suspension = this.quarantine.suspension(by.origin.peer)
+      if (suspension !== undefined) throw suspendedError(suspension)
+      this.#ingest.spend(by.origin.peer, opsPerMeta)
+    }
+    const entry = { kind: 'meta' as const, ...by, block: row.id, patch, atMs: this.#init.clock.nowMs() }
+    const [outcome] = await this.#committer.submit([entry])
+    if (outcome?.kind === 'refused') {
+      throw new MooringError(outcome.code === 'block-deleted' ? 'block-not-found' : outcome.code)
+    }
+    return this.index.byId(row.id) ?? row
   }
 
   /** Sets changes aside and suspends the peers of those that fail by themselves, in one transaction. */
@@ -216,6 +237,9 @@ export class ChangeLog {
     return outcome?.block
   }
 }
+
+/** What a change of metadata counts for, in operations: a row, and a frame to every watcher. */
+const opsPerMeta = 500
 
 /** What the daemon does by itself comes from no replica. */
 export const ownReplica = '0'.repeat(32) as ReplicaId

@@ -138,6 +138,7 @@ export class Committer {
           index.created(outcome.block)
         }
         if (entry.kind === 'delete') index.deleted(entry.block, outcome.seq)
+        if (entry.kind === 'meta' && outcome.block !== undefined) index.described(outcome.block)
         if (entry.kind === 'replace' && outcome.block !== undefined) {
           index.deleted(entry.block, outcome.block.createdSeq - 1)
           index.created(outcome.block)

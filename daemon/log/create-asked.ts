@@ -1,4 +1,5 @@
 /** The block that a replica asks for. Keeps: who may neither read nor write an address does not learn what is at it. */
+import { patched } from '../../protocol/block-meta.ts'
 import { MooringError } from '../../protocol/errors.ts'
 import { allows } from '../../protocol/grants.ts'
 import { formatAddress } from '../../protocol/ids.ts'
@@ -36,9 +37,8 @@ export async function createAsked(
   // To create is not to read: what is there already stays unseen, but for the fact that it is there.
   if (existing !== undefined && !mayKnow) throw new MooringError('address-taken')
   const origin = { peer: init.peer, replica: init.replica }
-  const { description } = meta
-  const told = description === undefined ? {} : { description }
-  const row = await log.create({ origin, grantVersion, scope, label, schema, known, sealed, meta: told })
+  const said = patched({}, meta)
+  const row = await log.create({ origin, grantVersion, scope, label, schema, known, sealed, meta: said })
   if (isBroughtBack) {
     const fields = { peer: init.peer, address, generation: row.generation, ended: existing?.generation }
     const level = existing === undefined ? 'info' : 'warn'

@@ -59,6 +59,11 @@ export class Ingest {
     this.#recall = new Recall(components, this.#rates)
   }
 
+  /** Counts work for a peer that is no change. @throws `rate-limited` */
+  spend(peer: PeerId, ops: number): void {
+    this.#rates.spend(peer, ops)
+  }
+
   /** What became of each change, in order. Never rejects: every refusal is a settlement. */
   async submit(submission: Submission): Promise<Settlement[]> {
     const chunks = submission.frames.flat()

@@ -8,7 +8,7 @@ import { encodeValue } from '../../protocol/codec.ts'
 import type { BlockRow } from '../storage/storage.ts'
 
 /** What a seal stands for. */
-export type Sealed = Pick<BlockRow, 'address' | 'generation' | 'schema' | 'owner' | 'meta' | 'createdAtMs'>
+export type Sealed = Pick<BlockRow, 'address' | 'generation' | 'schema' | 'owner' | 'meta' | 'createdAtMs' | 'metaAtMs'>
 
 export class Seals {
   readonly #key: Uint8Array
@@ -18,9 +18,9 @@ export class Seals {
     this.#key = createHmac('sha256', seed).update('mooring seal').digest()
   }
 
-  of({ address, generation, schema, owner, meta, createdAtMs }: Sealed): Uint8Array {
+  of({ address, generation, schema, owner, meta, createdAtMs, metaAtMs }: Sealed): Uint8Array {
     // Canonical, and each field with its name and length: no two blocks have the same bytes.
-    const sealed = encodeValue({ address, generation, schema, owner, meta: { ...meta }, createdAtMs })
+    const sealed = encodeValue({ address, generation, schema, owner, meta: { ...meta }, createdAtMs, metaAtMs })
     return new Uint8Array(createHmac('sha256', this.#key).update(sealed).digest())
   }
 

@@ -57,6 +57,7 @@ export class Watcher {
     this.#sender = new BlockSender({
       ...{ self, index, pace, quarantine, reader, resupply, seals, signal, holding, own: this.#own },
       ...{ session: init.session, origin: init.origin, supplier: init.supplier },
+      mayRead: (address) => this.#watches.mayRead(address),
       apply: (effects) => init.apply(effects),
       drained: () => init.drained(),
       changed: () => this.#jobs.sleep(),

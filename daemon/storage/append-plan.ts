@@ -4,6 +4,7 @@
  * writes the whole plan or none of it. Inside one plan, later entries see what earlier ones did.
  */
 
+import { isSameMeta, patched } from '../../protocol/block-meta.ts'
 import { MooringError } from '../../protocol/errors.ts'
 import { nextGeneration } from '../../protocol/generation.ts'
 import type { BlockAddress, ChangeHash, PeerId } from '../../protocol/ids.ts'
@@ -16,6 +17,7 @@ import type {
   ChangeEntry,
   CreateEntry,
   DeleteEntry,
+  MetaEntry,
   ObjectRow,
   QuarantineEntry,
   QuarantineRow,
@@ -77,6 +79,7 @@ export class AppendPlan<Change extends ChangeEntry = ChangeEntry> {
     const allowed = this.#allowed(entry.origin.peer, entry.grantVersion)
     if (entry.kind === 'create') return allowed ? this.#create(entry) : refused('grant-changed')
     if (entry.kind === 'delete') return allowed ? this.#delete(entry) : refused('grant-changed')
+    if (entry.kind === 'meta') return allowed ? this.#meta(entry) : refused('grant-changed')
     if (entry.kind === 'replace') return allowed ? this.#replace(entry) : refused('grant-changed')
     if (entry.kind === 'quarantine') return allowed ? this.#quarantine(entry) : refused('grant-changed')
     if (entry.kind === 'release') return allowed ? this.#release(entry) : refused('grant-changed')
@@ -129,6 +132,7 @@ export class AppendPlan<Change extends ChangeEntry = ChangeEntry> {
       createdAtMs: entry.atMs,
       createdSeq: seq,
       metaSeq: seq,
+      metaAtMs: entry.metaAtMs ?? entry.atMs,
       visibleSeq: seq,
       deletedSeq: 0,
       maxOp: initial.maxOp,
@@ -141,8 +145,8 @@ export class AppendPlan<Change extends ChangeEntry = ChangeEntry> {
     }
     this.#remember(block)
     for (const row of initial.objects) this.objects.push({ block: block.id, row })
-    const { scope, label, schema, meta } = block
-    const data = { scope, label, generation, schema, meta, owner, atMs: entry.atMs }
+    const { scope, label, schema, meta, metaAtMs } = block
+    const data = { scope, label, generation, schema, meta, metaAtMs, owner, atMs: entry.atMs }
     this.events.push({ seq, block: block.id, kind: 'create', origin: entry.origin, data })
     return { kind: 'stored', seq, block: toRow(block) }
   }
@@ -157,6 +161,23 @@ export class AppendPlan<Change extends ChangeEntry = ChangeEntry> {
     return { kind: 'stored', seq, block: toRow(block) }
   }
 
+  #meta({ patch, atMs, isRecalled, origin, ...entry }: MetaEntry): AppendOutcome {
+    const block = this.#block(entry.block)
+    if (block === undefined || block.deletedSeq > 0) return refused('block-deleted')
+    // Made of what is said now: it may have been changed since the entry was handed in.
+    const meta = patched(block.meta, patch)
+    const isOld = isRecalled === true && atMs <= block.metaAtMs
+    if (isOld || isSameMeta(meta, block.meta)) return { kind: 'existing', block: toRow(block) }
+    const seq = this.#nextSeq()
+    const supersedes = block.metaSeq > block.createdSeq ? block.metaSeq : undefined
+    block.meta = meta
+    block.metaSeq = seq
+    block.metaAtMs = Math.max(block.metaAtMs + 1, atMs)
+    const data = { meta, atMs: block.metaAtMs }
+    this.events.push({ seq, block: block.id, kind: 'meta', origin, data, supersedes })
+    return { kind: 'stored', seq, block: toRow(block) }
+  }
+
   /** `seq` of the outcome is that of the last row; the deletion is the row before the creation. */
   #replace({ kind: _kind, ...entry }: ReplaceEntry<Change>): AppendOutcome {
     const old = this.#block(entry.block)
@@ -164,9 +185,9 @@ export class AppendPlan<Change extends ChangeEntry = ChangeEntry> {
     const { origin, grantVersion, generation, atMs, initial } = entry
     if (old.visibleSeq !== entry.visibleSeq || old.generation >= generation) return refused('wrong-state')
     this.#delete({ kind: 'delete', origin, grantVersion, block: old.id })
-    const { scope, label, schema, meta, owner } = old
+    const { scope, label, schema, meta, metaAtMs, owner } = old
     const by = { origin, grantVersion, atMs }
-    this.#create({ kind: 'create', ...by, scope, label, schema, meta, owner, generation, initial })
+    this.#create({ kind: 'create', ...by, scope, label, schema, meta, metaAtMs, owner, generation, initial })
     const block = this.lastBlock
     for (const change of entry.changes) this.#change({ ...change, origin, grantVersion, block })
     const made = this.blocks.get(block)

@@ -2,11 +2,19 @@
  * What is handed to `append`, and what comes of it. A part of the storage port, as its own file; imported through
  * `storage.ts`.
  */
+import type { BlockMeta } from '../../protocol/block-meta.ts'
 import type { ActorId, ChangeHash, Label, PeerId, Scope } from '../../protocol/ids.ts'
-import type { BlockId, BlockMeta, BlockRow, ClockRow, ObjectRow, Origin, Seq, Tip } from './storage.ts'
+import type { BlockId, BlockRow, ClockRow, ObjectRow, Origin, Seq, Tip } from './storage.ts'
 
 /** A log entry as it is handed in. `grantVersion` is the version that its checks were made under. */
-export type LogEntry = CreateEntry | ChangeEntry | DeleteEntry | ReplaceEntry | QuarantineEntry | ReleaseEntry
+export type LogEntry =
+  | CreateEntry
+  | ChangeEntry
+  | DeleteEntry
+  | MetaEntry
+  | ReplaceEntry
+  | QuarantineEntry
+  | ReleaseEntry
 
 interface EntryBase {
   readonly origin: Origin
@@ -19,6 +27,8 @@ export interface CreateEntry extends EntryBase {
   readonly label: Label
   readonly schema: string
   readonly meta: BlockMeta
+  /** When that was said last, of a generation that comes back. @default atMs */
+  readonly metaAtMs?: number
   readonly atMs: number
   /**
    * A generation that the store had and lost: made with this number, in place of an older one that lives. Refused as
@@ -54,6 +64,16 @@ export interface ChangeEntry extends EntryBase {
 export interface DeleteEntry extends EntryBase {
   readonly kind: 'delete'
   readonly block: BlockId
+}
+
+/** Changes what is said of a block beside its content; `existing` when that leaves it as it is. */
+export interface MetaEntry extends EntryBase {
+  readonly kind: 'meta'
+  readonly block: BlockId
+  readonly patch: BlockMeta
+  readonly atMs: number
+  /** Said before, and lost by the store: it counts unless something was said since. */
+  readonly isRecalled?: boolean
 }
 
 /**
@@ -130,7 +150,8 @@ export interface VerifiedRow {
 }
 
 /**
- * What became of one entry. `existing`: the address already held a live block of this schema; nothing was written.
+ * What became of one entry. `existing`: the address already held a live block of this schema, or the block what was to be
+ * said of it; nothing was written.
  * `refused`: `grant-changed` (the peer's grant version moved on or the peer is no longer approved), `address-taken`
  * (another schema), `block-deleted` (the block is unknown or deleted, or another generation came after it), `block-damaged` (its
  * row is). A refused change also refuses the later changes

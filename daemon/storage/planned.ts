@@ -1,4 +1,5 @@
 /** What an append plan reads and what it is made of. Keeps: nothing in it is shared with a row of the store. */
+import type { BlockMeta } from '../../protocol/block-meta.ts'
 import type { ActorId, BlockAddress, ChangeHash, PeerId } from '../../protocol/ids.ts'
 import type { BlockId, BlockRow, ChangeEntry, ClockRow, LogEntry, Origin, ReplaceEntry, Seq } from './storage.ts'
 
@@ -17,10 +18,16 @@ export interface AppendTables {
 
 /** A block as the plan leaves it. */
 export interface PlannedBlock
-  extends Omit<BlockRow, 'heads' | 'visibleSeq' | 'deletedSeq' | 'maxOp' | 'ops' | 'gaps' | 'changes'> {
+  extends Omit<
+    BlockRow,
+    'heads' | 'meta' | 'metaSeq' | 'metaAtMs' | 'visibleSeq' | 'deletedSeq' | 'maxOp' | 'ops' | 'gaps' | 'changes'
+  > {
   readonly isNew: boolean
   readonly heads: Set<ChangeHash>
   readonly clock: Map<ActorId, ClockRow>
+  meta: BlockMeta
+  metaSeq: Seq
+  metaAtMs: number
   visibleSeq: Seq
   deletedSeq: Seq
   maxOp: number
@@ -32,10 +39,12 @@ export interface PlannedBlock
 export interface PlannedEvent {
   readonly seq: Seq
   readonly block: BlockId
-  readonly kind: 'create' | 'delete' | 'quarantine'
+  readonly kind: 'create' | 'delete' | 'meta' | 'quarantine'
   readonly origin: Origin
   /** JSON-safe. */
   readonly data: unknown
+  /** Position of an earlier event that this one says all of: that one is kept no longer. */
+  readonly supersedes?: Seq | undefined
 }
 
 export type PlannedEntry<Change extends ChangeEntry> =

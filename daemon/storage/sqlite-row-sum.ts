@@ -45,6 +45,7 @@ const covered = {
     'changes',
     'heads',
     'horizon_seq',
+    'meta_at_ms',
   ],
   event: ['seq', 'block', 'kind', 'origin', 'data'],
   clock: ['block', 'actor', 'seq', 'hash', 'max_op', 'signature'],

@@ -25,6 +25,7 @@ export interface BlockColumns {
   readonly changes: number
   readonly heads: Uint8Array
   readonly horizon_seq: number
+  readonly meta_at_ms: number
   readonly sum: number
 }
 
@@ -40,6 +41,7 @@ export const blockRow = (row: BlockColumns): BlockRow => ({
   createdAtMs: row.created_at_ms,
   createdSeq: row.created_seq,
   metaSeq: row.meta_seq,
+  metaAtMs: row.meta_at_ms,
   visibleSeq: row.visible_seq,
   deletedSeq: row.deleted_seq,
   maxOp: row.max_op,
@@ -71,6 +73,7 @@ export const blockColumns = (row: BlockRow): Omit<BlockColumns, 'sum'> => ({
   changes: row.changes,
   heads: packHashes(row.heads),
   horizon_seq: row.horizonSeq,
+  meta_at_ms: row.metaAtMs,
 })
 
 export interface ClockColumns {

@@ -14,6 +14,7 @@ type WriteStatement =
   | 'putBlock'
   | 'putClock'
   | 'insertEvent'
+  | 'deleteEvent'
   | 'putObject'
   | 'insertChange'
   | 'origin'
@@ -45,14 +46,17 @@ export function prepareWrites(db: Database.Database): WriteStatements {
     newestAt: db.prepare('SELECT id FROM block WHERE address = ? ORDER BY generation DESC LIMIT 1').pluck(),
     putBlock: db.prepare(
       `INSERT INTO block (id, address, scope, label, generation, schema, meta, owner, created_at_ms, created_seq,
-         meta_seq, visible_seq, deleted_seq, max_op, ops, gaps, changes, heads, horizon_seq, sum)
+         meta_seq, visible_seq, deleted_seq, max_op, ops, gaps, changes, heads, horizon_seq,
+         meta_at_ms, sum)
        VALUES (@id, @address, @scope, @label, @generation, @schema, @meta, @owner, @created_at_ms, @created_seq,
-         @meta_seq, @visible_seq, @deleted_seq, @max_op, @ops, @gaps, @changes, @heads, @horizon_seq, @sum)
+         @meta_seq, @visible_seq, @deleted_seq, @max_op, @ops, @gaps, @changes, @heads, @horizon_seq,
+         @meta_at_ms, @sum)
        ON CONFLICT (id) DO UPDATE SET address = excluded.address, scope = excluded.scope, label = excluded.label,
          generation = excluded.generation, schema = excluded.schema, meta = excluded.meta, owner = excluded.owner,
          created_at_ms = excluded.created_at_ms, created_seq = excluded.created_seq, meta_seq = excluded.meta_seq,
          visible_seq = excluded.visible_seq, deleted_seq = excluded.deleted_seq, max_op = excluded.max_op, ops = excluded.ops, gaps = excluded.gaps,
-         changes = excluded.changes, heads = excluded.heads, horizon_seq = excluded.horizon_seq, sum = excluded.sum`,
+         changes = excluded.changes, heads = excluded.heads, horizon_seq = excluded.horizon_seq,
+         meta_at_ms = excluded.meta_at_ms, sum = excluded.sum`,
     ),
     putClock: db.prepare(
       `INSERT INTO clock (block, actor, seq, hash, max_op, signature, sum)
@@ -63,6 +67,7 @@ export function prepareWrites(db: Database.Database): WriteStatements {
     insertEvent: db.prepare(
       'INSERT INTO event (seq, block, kind, origin, data, sum) VALUES (@seq, @block, @kind, @origin, @data, @sum)',
     ),
+    deleteEvent: db.prepare('DELETE FROM event WHERE seq = ?'),
     putObject: db.prepare(
       `INSERT INTO object (block, id, type, depth, sum) VALUES (@block, @id, @type, @depth, @sum)
        ON CONFLICT (block, id) DO UPDATE SET type = excluded.type, depth = excluded.depth, sum = excluded.sum`,

@@ -129,9 +129,10 @@ export class LogWriter {
   #write(plan: AppendPlan<UnpackedChange>, newOrigins: Map<string, number>): void {
     const sql = this.#sql
     for (const block of plan.blocks.values()) this.#writeBlock(block)
-    for (const { seq, block, kind, origin, data } of plan.events) {
+    for (const { seq, block, kind, origin, data, supersedes } of plan.events) {
       const row = { seq, block, kind, origin: this.#origin(origin, newOrigins), data: json(data) }
       sql.insertEvent.run(sealed('event', row))
+      if (supersedes !== undefined) sql.deleteEvent.run(supersedes)
     }
     for (const { block, row } of plan.objects) sql.putObject.run(sealed('object', { block, ...row }))
     let last: Origin | undefined
@@ -173,7 +174,7 @@ export class LogWriter {
   }
 
   #writeBlock(block: PlannedBlock): void {
-    if (block.isNew || block.visibleSeq > this.#lastSeq) this.#putBlock(toRow(block))
+    if (block.isNew || Math.max(block.visibleSeq, block.metaSeq) > this.#lastSeq) this.#putBlock(toRow(block))
     for (const { actor, seq, hash, maxOp, signature } of block.clock.values()) {
       const row = { block: block.id, actor: Buffer.from(actor, 'hex'), seq, hash: Buffer.from(hash, 'hex') }
       this.#sql.putClock.run(sealed('clock', { ...row, max_op: maxOp, signature }))

@@ -12,6 +12,7 @@
  * - After `failed` aborts, every call rejects with `storage-failed`; the daemon then stops and recovers at start.
  * - After `close` was called, every other call rejects with `daemon-stopping`.
  */
+import type { BlockMeta } from '../../protocol/block-meta.ts'
 import type { ActorId, BlockAddress, ChangeHash, Label, PeerId, ReplicaId, Scope } from '../../protocol/ids.ts'
 import type { AppendOutcome, LogEntry, QuarantineRow, SuspensionRow, VerifiedRow } from './log-entries.ts'
 import type { Decision, InviteRow, PeerRow, RequestRow } from './peer-rows.ts'
@@ -58,10 +59,6 @@ export interface ClockRow extends Tip {
   readonly maxOp: number
 }
 
-export interface BlockMeta {
-  readonly description?: string
-}
-
 export interface BlockRow {
   readonly id: BlockId
   readonly address: BlockAddress
@@ -74,8 +71,10 @@ export interface BlockRow {
   readonly owner: PeerId
   readonly createdAtMs: number
   readonly createdSeq: Seq
-  /** Position of the last metadata event. */
+  /** Position of the last metadata event, or of the creation. */
   readonly metaSeq: Seq
+  /** When the metadata was changed last; it only rises. */
+  readonly metaAtMs: number
   /** Position of the newest row of the block: of a change, or of its creation or deletion. */
   readonly visibleSeq: Seq
   /** Position of the deletion, or 0. */

@@ -25,6 +25,7 @@ export class Asking {
   readonly #open = new Map<number, Entry>()
   readonly #asked = new Set<Entry>()
   readonly #waiting = new Set<Entry>()
+  readonly #reminded = new Set<Entry>()
 
   constructor(session: DiallerSession) {
     this.#session = session
@@ -37,6 +38,16 @@ export class Asking {
     this.#asked.add(entry)
     this.#waiting.add(entry)
     return this.#next()
+  }
+
+  /** Whether the daemon may still be told, on this conversation, what it said of the block later than it knows. */
+  mayRemind(entry: Entry): boolean {
+    return !this.#reminded.has(entry)
+  }
+
+  remind(entry: Entry): DiallerEffect[] {
+    this.#reminded.add(entry)
+    return this.ask(entry)
   }
 
   /** The daemon introduced the block under this handle, or refused to. */

@@ -1,6 +1,6 @@
 /**
- * What the daemon tells of blocks beside their content: that they are there, and that they are gone. Keeps: whatever was
- * here before is dealt with before anything that follows is looked at.
+ * What the daemon tells of blocks beside their content: that they are there, what is said of them, and that they are gone.
+ * Keeps: whatever was here before is dealt with before anything that follows is looked at.
  */
 import type { BlockAddress } from '../../protocol/index.ts'
 import type { DiallerEffect, DiallerSession, Frame, ListenerFrame } from '../../protocol/sync/index.ts'
@@ -53,7 +53,7 @@ export class BlockNews {
     if (intake.isOther(entry, frame.schema)) return
     if (intake.isLastCopy(entry, frame)) await entries.prepare(address)
     if (isOver()) return
-    intake.introduce(entry, frame)
+    if (intake.introduce(entry, frame, asking.mayRemind(entry))) say(() => asking.remind(entry))
     const isFirst = entry.wire === undefined
     entry.wire = frame.handle
     if (!this.#isKnownShort && entries.isShort(entry, frame.held)) {
@@ -67,6 +67,12 @@ export class BlockNews {
     if (entry.poison.size > 0) aside.poisoned(entry, [])
     liveness.look(entry)
     watches.look(entry)
+  }
+
+  described(entry: Entry, frame: Frame<ListenerFrame, 'meta'>): void {
+    this.#init.position.heard(frame.seq)
+    this.#init.intake.described(entry, frame)
+    this.#init.watches.look(entry)
   }
 
   gone({ address, reason, seq, lacks }: Frame<ListenerFrame, 'gone'>): void {

@@ -2,17 +2,28 @@
  * What an author holds of a watched pattern: which blocks match it, as they come and go. Keeps: a block is told of once
  * when it comes and once when it goes, and telling costs no document.
  */
-import { type BlockAddress, isSchemaName, patternCovers, type SchemaName } from '../../protocol/index.ts'
-import type { Entry } from './entry.ts'
+import {
+  type BlockAddress,
+  type BlockMeta,
+  isSameMeta,
+  isSchemaName,
+  patternCovers,
+  type SchemaName,
+} from '../../protocol/index.ts'
+import { type Entry, metaOf } from './entry.ts'
 
 export interface WatchedBlock {
   readonly address: BlockAddress
   readonly schema: SchemaName
+  /** What is said of it beside its content. */
+  readonly meta: BlockMeta
 }
 
 export interface BlockWatchEvents {
   /** A block that matches has come; open it to read it. */
   block: WatchedBlock
+  /** What is said of a block that matches was changed. */
+  meta: WatchedBlock
   /** It was deleted, or is no longer readable. */
   gone: { readonly address: BlockAddress; readonly reason: string }
 }
@@ -32,6 +43,7 @@ export class BlockWatch {
   readonly #blocks = new Map<BlockAddress, WatchedBlock>()
   readonly #listeners = {
     block: new Set<Listener<WatchedBlock>>(),
+    meta: new Set<Listener<WatchedBlock>>(),
     gone: new Set<Listener<BlockWatchEvents['gone']>>(),
   }
 
@@ -60,18 +72,16 @@ export class BlockWatch {
   }
 
   /** @internal A block may have come or gone. */
-  look({ address, schema, generation, gone }: Entry): void {
+  look(entry: Entry): void {
+    const { address, schema, generation, gone } = entry
     if (!patternCovers(this.pattern, address) || !isSchemaName(schema)) return
-    const isHere = generation !== undefined && gone === undefined
-    if (isHere === this.#blocks.has(address)) return
-    if (isHere) {
-      const block = { address, schema }
+    const known = this.#blocks.get(address)
+    if (generation !== undefined && gone === undefined) {
+      const block = { address, schema, meta: metaOf(entry) }
       this.#blocks.set(address, block)
-      this.#tell('block', block)
-    } else {
-      this.#blocks.delete(address)
-      this.#tell('gone', { address, reason: gone ?? 'deleted' })
-    }
+      if (known === undefined) this.#tell('block', block)
+      else if (!isSameMeta(known.meta, block.meta)) this.#tell('meta', block)
+    } else if (this.#blocks.delete(address)) this.#tell('gone', { address, reason: gone ?? 'deleted' })
   }
 
   #tell<Event extends keyof BlockWatchEvents>(event: Event, value: BlockWatchEvents[Event]): void {

@@ -15,7 +15,7 @@ import {
   type SchemaName,
 } from '../../protocol/index.ts'
 import { Block } from './block.ts'
-import { type Entry, type LoadedEntry, newEntry, nothingSent, ownOf } from './entry.ts'
+import { type Entry, type LoadedEntry, metaOf, newEntry, nothingSent, ownOf } from './entry.ts'
 import { BlockHandle } from './handle.ts'
 import type { Journal } from './journal.ts'
 import type { LocalChange } from './local-change.ts'
@@ -243,6 +243,7 @@ export class Entries {
     const { keeping } = this.#init
     const handle = new BlockHandle({
       block,
+      meta: () => metaOf(entry),
       onDrop: (id) => keeping?.journal.add({ kind: 'drop-aside', address: entry.address, id }),
       checkRoom: () => keeping?.journal.checkRoom(),
       onListenerError: (error) =>

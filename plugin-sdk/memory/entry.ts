@@ -4,6 +4,7 @@
 import {
   type ActorId,
   type BlockAddress,
+  type BlockMeta,
   type ChangeHash,
   type ErrorCode,
   errorTable,
@@ -91,6 +92,9 @@ export const newEntry = (address: BlockAddress, schema: string): Entry => ({
   attempts: 0,
   poison: new Set(),
 })
+
+/** What is said of a block beside its content, as far as the daemon told. */
+export const metaOf = ({ sealed }: Entry): BlockMeta => sealed?.meta ?? {}
 
 /**
  * Whether the daemon is asked for the block when a conversation begins, and makes it if there is none: what it has never

@@ -1,6 +1,12 @@
 /** What an author holds of a block. */
 import type * as A from '@automerge/automerge'
-import { type BlockAddress, MooringError, type SchemaName, type SchemaValues } from '../../protocol/index.ts'
+import {
+  type BlockAddress,
+  type BlockMeta,
+  MooringError,
+  type SchemaName,
+  type SchemaValues,
+} from '../../protocol/index.ts'
 import type { Block } from './block.ts'
 import { maxAsideBytes } from './store.ts'
 
@@ -24,6 +30,8 @@ export interface RefusedChanges {
 }
 
 export interface BlockEvents {
+  /** What is said of the block beside its content was changed. */
+  meta: { readonly meta: BlockMeta }
   /** The content changed: `local` when it was changed here, else once for everything that arrived together. */
   change: { readonly local: boolean }
   state: { readonly state: BlockState; readonly reason: string }
@@ -41,6 +49,8 @@ interface Waiter {
 
 export interface HandleComponents<Name extends SchemaName> {
   readonly block: Block<Name>
+  /** What is said of it beside its content. */
+  meta(): BlockMeta
   onListenerError(error: unknown): void
   /** Resolves when all that was changed so far is durable on this machine. */
   saved(): Promise<void>
@@ -74,6 +84,11 @@ export class BlockHandle<Name extends SchemaName = SchemaName> {
   /** The newest content; applies what has arrived. Never change it directly: see {@link change}. */
   get value(): A.Doc<SchemaValues[Name]> {
     return this.#components.block.value
+  }
+
+  /** What is said of the block beside its content, as the daemon told it last; changed by `block.updateMetadata`. */
+  get meta(): BlockMeta {
+    return this.#components.meta()
   }
 
   get state(): BlockState {

@@ -2,13 +2,21 @@
  * What the daemon says of a block, done to it. Keeps true: what comes is verified before it is taken, the store hears of
  * everything in the order in which it happens, and what is taken out of a block is kept where its author finds it.
  */
-import type { ChangeHash, PeerId } from '../../protocol/index.ts'
-import { checkDocument, ownsActor, type ReceivedTip, type Refusal, readChange } from '../../protocol/sync/index.ts'
+import { type ChangeHash, isSameMeta, type PeerId } from '../../protocol/index.ts'
+import {
+  checkDocument,
+  type Frame,
+  type ListenerFrame,
+  ownsActor,
+  type ReceivedTip,
+  type Refusal,
+  readChange,
+} from '../../protocol/sync/index.ts'
 import type { Block } from './block.ts'
 import type { KnownChange } from './document.ts'
 import { headsOf } from './document-chunk.ts'
 import type { Entries, Keeping } from './entries.ts'
-import { type Entry, rangesOf, refusedOf, regain, tellRefused } from './entry.ts'
+import { type Entry, metaOf, rangesOf, refusedOf, regain, tellRefused } from './entry.ts'
 import type { ChangeItem } from './journal.ts'
 import type { LocalChange } from './local-change.ts'
 import type { NewAside, StoredSealed } from './store.ts'
@@ -43,21 +51,42 @@ export class Intake {
     return isLastCopy(entry, generation)
   }
 
-  introduce(entry: Entry, said: Introduction): void {
-    const { generation, heads, changes = 0, owner, createdAtMs, meta, seal, seq: seen } = said
-    if (isAnother(entry, said)) this.#begin(entry, isLastCopy(entry, generation))
+  /**
+   * Whether the daemon has lost what it said last of the metadata: that counts here as long as the replica `mayRemind` the
+   * daemon of it. What a replica is not told any more stays as it was told.
+   */
+  introduce(entry: Entry, said: Introduction, mayRemind: boolean): boolean {
+    const { generation, heads, changes = 0, owner, createdAtMs, meta, metaAtMs, seal, seq: seen } = said
+    const isOther = isAnother(entry, said)
+    if (isOther) this.#begin(entry, isLastCopy(entry, generation))
+    const known = isOther ? undefined : entry.sealed
+    const isTold = metaAtMs > 0
+    const isLater = known !== undefined && known.metaAtMs > metaAtMs && (mayRemind || !isTold)
     entry.isLost = false
     entry.changes = changes
     const { block } = entry.loaded ?? {}
     entry.awaited.clear()
     if (block !== undefined) for (const head of heads) if (!block.holds(head)) entry.awaited.add(head)
-    if (entry.generation === generation && entry.gone === undefined && isSame(entry.sealed, seal)) return
+    const isNews = !isLater && (known === undefined || Buffer.compare(known.seal, seal) !== 0)
+    if (entry.generation === generation && entry.gone === undefined && !isNews) return isLater && isTold
     entry.generation = generation
     entry.gone = undefined
     entry.isWantedAnew = false
-    entry.sealed = { owner, createdAtMs, meta, seal }
-    const { address, schema, sealed } = entry
+    this.#describe(entry, isLater ? known : { owner, createdAtMs, meta, metaAtMs, seal }, seen)
+    return isLater && isTold
+  }
+
+  /** What is said of the block beside its content has changed. */
+  described(entry: Entry, { meta, metaAtMs, seal, seq }: Frame<ListenerFrame, 'meta'>): void {
+    if (entry.sealed !== undefined) this.#describe(entry, { ...entry.sealed, meta, metaAtMs, seal }, seq)
+  }
+
+  #describe(entry: Entry, sealed: StoredSealed, seen: number): void {
+    const before = metaOf(entry)
+    entry.sealed = sealed
+    const { address, generation, schema } = entry
     this.#init.keeping?.journal.add({ kind: 'block', address, schema, generation, sealed, seen })
+    if (!isSameMeta(before, sealed.meta)) entry.loaded?.handle.emit('meta', { meta: sealed.meta })
   }
 
   /** Takes changes in that came from the daemon. @throws what a change is not; `bad-signature` */
@@ -284,6 +313,3 @@ function holdsMore({ loaded }: Entry, clock: ActorClock): boolean {
   }
   return clock.some(({ actor, seq }) => firstUnsettled.get(actor) !== seq + 1)
 }
-
-const isSame = (sealed: StoredSealed | undefined, seal: Uint8Array): boolean =>
-  sealed !== undefined && Buffer.compare(sealed.seal, seal) === 0

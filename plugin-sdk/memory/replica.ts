@@ -255,6 +255,7 @@ export class Replica {
         this.#apply(conversation.asking.answered(effect.handle))
         break
       case 'meta':
+        this.#news.described(this.#mustFind(effect.frame.handle), effect.frame)
         break
       case 'ended':
         throw toError({ code: effect.reason, detail: effect.detail, retryAfterMs: undefined }, 'connection-lost')

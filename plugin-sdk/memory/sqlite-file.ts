@@ -96,6 +96,11 @@ ALTER TABLE block ADD COLUMN created_at_ms INTEGER;
 ALTER TABLE block ADD COLUMN meta TEXT;
 ALTER TABLE block ADD COLUMN seal BLOB;
 `,
+  `
+-- When meta was said, which the seal stands for as well. Keeps: of two versions of meta the later one counts. Seals of before
+-- do not fit any more: what they came with is said anew by the daemon.
+ALTER TABLE block ADD COLUMN meta_at_ms INTEGER;
+`,
 ]
 const version = schemas.length
 

@@ -12,6 +12,7 @@ export interface BlockRow {
   readonly owner: PeerId | null
   readonly created_at_ms: number | null
   readonly meta: string | null
+  readonly meta_at_ms: number | null
   readonly seal: Uint8Array | null
 }
 
@@ -74,7 +75,9 @@ export function prepareStatements(db: Database.Database): Statements {
        ON CONFLICT (address) DO UPDATE SET schema = excluded.schema, gone = NULL,
          generation = coalesce(excluded.generation, generation)`,
     ),
-    setSealed: db.prepare('UPDATE block SET owner = ?, created_at_ms = ?, meta = ?, seal = ? WHERE address = ?'),
+    setSealed: db.prepare(
+      'UPDATE block SET owner = ?, created_at_ms = ?, meta = ?, meta_at_ms = ?, seal = ? WHERE address = ?',
+    ),
     dropBlock: db.prepare('DELETE FROM block WHERE id = ?'),
     unmake: db.prepare('UPDATE block SET generation = NULL, gone = NULL, seal = NULL WHERE id = ?'),
     setGone: db.prepare('UPDATE block SET gone = ? WHERE id = ?'),

@@ -166,8 +166,8 @@ export class Tables {
       case 'block':
         run.putBlock.run(write.address, write.schema, write.generation ?? null)
         if (write.sealed !== undefined) {
-          const { owner, createdAtMs, meta, seal } = write.sealed
-          run.setSealed.run(owner, createdAtMs, JSON.stringify(meta), seal, write.address)
+          const { owner, createdAtMs, meta, metaAtMs, seal } = write.sealed
+          run.setSealed.run(owner, createdAtMs, JSON.stringify(meta), metaAtMs, seal, write.address)
         }
         this.#setSeen(write.seen)
         break
@@ -289,9 +289,11 @@ export class Tables {
   }
 }
 
-function sealedOf({ owner, created_at_ms: createdAtMs, meta, seal }: BlockRow): StoredSealed | undefined {
-  if (owner === null || createdAtMs === null || meta === null || seal === null) return undefined
-  return { owner, createdAtMs, meta: JSON.parse(meta) as StoredSealed['meta'], seal: Uint8Array.from(seal) }
+function sealedOf(row: BlockRow): StoredSealed | undefined {
+  const { owner, created_at_ms: createdAtMs, meta, meta_at_ms: metaAtMs, seal } = row
+  if (owner === null || createdAtMs === null || meta === null || metaAtMs === null || seal === null) return undefined
+  const said = JSON.parse(meta) as StoredSealed['meta']
+  return { owner, createdAtMs, meta: said, metaAtMs, seal: Uint8Array.from(seal) }
 }
 
 function checkStored(address: BlockAddress, bytes: Uint8Array): ChangeFacts {

@@ -3,6 +3,7 @@
  * in which they were handed over, and one that resolved survives the end of the process and of the power. So a cursor
  * that is written after the changes it covers never stands for more than what is there.
  */
+import type { BlockMeta } from '../../protocol/block-meta.ts'
 import type { ActorId, BlockAddress, ChangeHash, PeerId, ReplicaId } from '../../protocol/ids.ts'
 
 /** Of all that is kept aside: a person will not read more, and who is refused for ever must fill neither disk nor memory. */
@@ -21,7 +22,9 @@ export interface StoredSealed {
   readonly owner: PeerId
   /** Tells it from another block that was made at the address in its place. */
   readonly createdAtMs: number
-  readonly meta: { readonly description?: string | undefined }
+  readonly meta: BlockMeta
+  /** Of two versions of it the later one counts, also at a daemon that has lost it. */
+  readonly metaAtMs: number
   readonly seal: Uint8Array
 }
 

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { bytes, type Client, defineOp, defineProtocol, defineStream } from '../define.ts'
 import { limits } from '../limits.ts'
 import { grantText, manifestSchema, pluginName } from '../manifest.ts'
-import { address, blockSummary, changeHash, count, peerId, renderedBlock } from '../shapes.ts'
+import { address, blockMeta, blockSummary, changeHash, count, peerId, renderedBlock } from '../shapes.ts'
 
 const words = z.string().max(64)
 const multiaddrs = z.array(z.string().max(256))
@@ -243,6 +243,14 @@ export const controlProtocol = defineProtocol({
       output: z.strictObject({ address, generation: count, changes: count, before: count }),
       needs: null,
       errors: ['block-not-found', 'wrong-state', 'view-failed', 'database-corrupt', 'storage-failed', 'storage-full'],
+    }),
+    'block.update-metadata': defineOp({
+      summary: 'Changes what is said of a block beside its content; what is not named stays.',
+      input: z.strictObject({ address, patch: blockMeta }),
+      /** All that is said of it then. */
+      output: z.strictObject({ address, meta: blockMeta }),
+      needs: null,
+      errors: ['block-not-found', 'block-damaged', 'storage-failed', 'storage-full'],
     }),
     'quarantine.list': defineOp({
       summary: 'Changes that are kept and applied nowhere, in log order.',

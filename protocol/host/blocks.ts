@@ -1,7 +1,7 @@
-/** Blocks for plugins that keep no replica. Editing through operations is not part of this version. */
+/** Blocks for plugins that keep no replica, and what no replica changes. Content is not edited through operations yet. */
 import { z } from 'zod'
 import { defineOp } from '../define.ts'
-import { address, blockSummary, count, renderedBlock } from '../shapes.ts'
+import { address, blockMeta, blockSummary, count, renderedBlock } from '../shapes.ts'
 
 export const blockOps = {
   'block.list': defineOp({
@@ -21,5 +21,21 @@ export const blockOps = {
     output: renderedBlock,
     needs: { area: 'blocks', right: 'read', subject: (input: { address: string }) => input.address },
     errors: ['block-not-found', 'view-failed'],
+  }),
+  'block.updateMetadata': defineOp({
+    summary: 'Changes what is said of a block beside its content; what is not named stays.',
+    input: z.strictObject({ address, patch: blockMeta }),
+    /** Not what is said then: to describe a block is not to read it. */
+    output: z.strictObject({}),
+    needs: { area: 'blocks', right: 'admin', subject: (input: { address: string }) => input.address },
+    errors: [
+      'block-not-found',
+      'grant-changed',
+      'suspended',
+      'rate-limited',
+      'block-damaged',
+      'storage-full',
+      'storage-failed',
+    ],
   }),
 }

@@ -87,7 +87,7 @@ export const syncFrames = defineFrames({
       meta: blockMeta,
       generation: count.optional(),
       /** What the daemon said of that generation, with `schema` and `meta` as they were then. */
-      sealed: z.strictObject({ owner: peerId, createdAtMs: count, seal }).optional(),
+      sealed: z.strictObject({ owner: peerId, createdAtMs: count, metaAtMs: count, seal }).optional(),
     }),
     /**
      * `more`: taken or refused together with the next delta, because the tips that cover it are still to come. At most
@@ -110,7 +110,7 @@ export const syncFrames = defineFrames({
   listener: {
     /**
      * Introduces a handle. `held`: what the daemon holds of the actors that `open.own` or `have` named. `seal` stands for
-     * address, generation, schema, owner, meta and the time of its creation.
+     * address, generation, schema, owner, meta and both times.
      */
     block: z.strictObject({
       t: z.literal('block'),
@@ -122,6 +122,8 @@ export const syncFrames = defineFrames({
       meta: blockMeta,
       owner: peerId,
       createdAtMs: count,
+      /** When `meta` was changed last; 0, and no `meta`, for a replica that may write there and not read. */
+      metaAtMs: count,
       seal,
       /** Log position of the newest of what this says, but for the content. */
       seq: count,
@@ -146,7 +148,8 @@ export const syncFrames = defineFrames({
       run,
       tips: z.array(authoredTip).max(limits.maxChangesPerFrame),
     }),
-    meta: z.strictObject({ t: z.literal('meta'), handle, meta: blockMeta }),
+    /** The metadata of the block has changed: all of it, with the seal that then stands for the block. */
+    meta: z.strictObject({ t: z.literal('meta'), handle, meta: blockMeta, metaAtMs: count, seal, seq: count }),
     /**
      * The log has only this much of these actors, and the replica said to hold more: it supplies the rest, whoever wrote
      * it, and ends with `supplied`. Asked of one replica at a time.

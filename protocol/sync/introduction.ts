@@ -1,4 +1,5 @@
 /** What is said of a block when it comes and when it goes, as frames. Keeps: each fits, however much there is to say. */
+import type { BlockMeta } from '../block-meta.ts'
 import type { BlockAddress, Label, PeerId, Scope } from '../ids.ts'
 import type { Frame, ListenerFrame } from './frames.ts'
 
@@ -12,7 +13,8 @@ export interface BlockIntro {
   readonly label: Label
   readonly generation: number
   readonly schema: string
-  readonly meta: { readonly description?: string }
+  readonly meta: BlockMeta
+  readonly metaAtMs: number
   readonly owner: PeerId
   readonly createdAtMs: number
   readonly seal: Uint8Array
@@ -34,9 +36,9 @@ export interface Going {
 type ActorClock = readonly { readonly actor: string; readonly seq: number }[]
 
 export function introduction(handle: number, intro: BlockIntro, held: ActorClock): Frame<ListenerFrame, 'block'> {
-  const { scope, label, generation, schema, meta, owner, createdAtMs, seal, seq, changes } = intro
+  const { scope, label, generation, schema, meta, owner, createdAtMs, metaAtMs, seal, seq, changes } = intro
   const heads = intro.heads.slice(0, maxHeadsTold) as Frame<ListenerFrame, 'block'>['heads']
-  const about = { scope, label, generation, schema, meta, owner, createdAtMs, seal, seq }
+  const about = { scope, label, generation, schema, meta, owner, createdAtMs, metaAtMs, seal, seq }
   return { t: 'block', handle, ...about, heads, changes, held: clockOf(held.slice(-maxActorsTold)) }
 }
 

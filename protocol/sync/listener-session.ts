@@ -155,6 +155,11 @@ export class ListenerSession {
     })
   }
 
+  /** What is said of the block beside its content has changed. */
+  meta(block: number, said: Omit<Frame<ListenerFrame, 'meta'>, 't' | 'handle'>): ListenerEffect[] {
+    return this.#run(() => this.#send({ t: 'meta', handle: this.#mustHandle(block), ...said }))
+  }
+
   /** A change of the block is set aside: it is sent to nobody any more. */
   quarantined(block: number, hash: ChangeHash, seq: number): ListenerEffect[] {
     return this.#run(() => this.#send({ t: 'quarantined', handle: this.#mustHandle(block), hash, seq }))

@@ -73,6 +73,25 @@ const entry = fc.oneof(
       .record({ author, block })
       .map((drawn): LogEntry => ({ kind: 'delete', block: drawn.block, ...drawn.author })),
   },
+  {
+    weight: 1,
+    arbitrary: fc
+      .record({
+        author,
+        block,
+        description: fc.constantFrom('', 'this', 'that'),
+        atMs: fc.integer({ min: 999, max: 1_002 }),
+        isRecalled: fc.boolean(),
+      })
+      .map(
+        ({ author: by, description, ...drawn }): LogEntry => ({
+          kind: 'meta',
+          patch: { description },
+          ...drawn,
+          ...by,
+        }),
+      ),
+  },
 )
 
 /** Either a call of append, or a new grant version of a peer. */

@@ -173,6 +173,7 @@ export function appendCases(setup: StorageSetup): void {
         createdAtMs: 1_000,
         createdSeq: 1,
         metaSeq: 1,
+        metaAtMs: 1_000,
         visibleSeq: 1,
         deletedSeq: 0,
         maxOp: 2,

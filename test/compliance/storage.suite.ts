@@ -9,6 +9,7 @@ import { appendCases } from './storage-append.cases.ts'
 import { decisionCases } from './storage-decision.cases.ts'
 import { foldCases } from './storage-fold.cases.ts'
 import { logCases } from './storage-log.cases.ts'
+import { metaCases } from './storage-meta.cases.ts'
 import { quarantineCases } from './storage-quarantine.cases.ts'
 import { reopenCases } from './storage-reopen.cases.ts'
 import { replaceCases } from './storage-replace.cases.ts'
@@ -33,6 +34,7 @@ export function storageSuite(name: string, setup: StorageSetup, options: SuiteOp
     logCases(setup)
     foldCases(setup)
     replaceCases(setup)
+    metaCases(setup)
     quarantineCases(setup)
     decisionCases(setup)
     if (!options.keepsNothing) reopenCases(setup)

@@ -297,6 +297,18 @@ export const logMutations: readonly Mutation[] = [
     tests: [{ file: forged, title: 'is not there with a seal of its own making to show for it' }],
   },
   {
+    name: 'metadata-reader',
+    promise: 'what is said of a block is told to nobody who may not read it',
+    edits: [
+      {
+        file: 'daemon/log/block-sender.ts',
+        find: 'mayRead(row.address) ?',
+        replace: 'mayRead(row.address) || true ?',
+      },
+    ],
+    tests: [{ file: 'test/network/metadata.test.ts', title: 'is not told to who may write there and not read' }],
+  },
+  {
     name: 'last-copy',
     promise: 'what a daemon lost and did not take back stays readable where it is',
     edits: [

@@ -6,7 +6,7 @@ import * as A from '@automerge/automerge'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { systemClock } from '../../daemon/system-clock.ts'
 import { splice } from '../../plugin-sdk/memory/index.ts'
-import { Channel, limits } from '../../protocol/index.ts'
+import { type BlockAddress, Channel, limits } from '../../protocol/index.ts'
 import { decodeRun } from '../../protocol/sync/index.ts'
 import { alice, bob, daemonPerson, mallory } from '../fixtures/cast.ts'
 import { actorOf, insert, RawReplica, textDoc } from '../fixtures/raw-replica.ts'
@@ -284,6 +284,35 @@ it('a new block under a watch', async () => {
         "synced",
         "block label new",
         "delta  (1 changes)",
+      ],
+      "said": [
+        "open",
+      ],
+      "settled": [],
+    }
+  `)
+})
+
+it('what is said of a block, to who is there and to who comes back', async () => {
+  const { b, endB, theirs } = await pair()
+  const say = (description: string) => world.log.describe(notes as BlockAddress, { description })
+  await until(() => expect(world.count('synced', 'bob')).toBeGreaterThan(0))
+  world.frames.length = 0
+  await say('for later')
+  await until(() => expect(theirs.meta).toEqual({ description: 'for later' }))
+  expect(talk('bob').heard.filter((line) => line !== 'synced')).toEqual(['meta'])
+  endB()
+  await until(() => expect(theirs.state).toBe('offline'))
+  await say('for now')
+  world.frames.length = 0
+  b.connect()
+  await until(() => expect(theirs.meta).toEqual({ description: 'for now' }))
+  await until(() => expect(world.count('synced', 'bob')).toBeGreaterThan(0))
+  expect(talk('bob')).toMatchInlineSnapshot(`
+    {
+      "heard": [
+        "block label notes",
+        "synced",
       ],
       "said": [
         "open",

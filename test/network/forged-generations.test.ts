@@ -28,7 +28,7 @@ afterEach(async () => {
 
 const row = () => daemon.world.log.index.at(notes)
 
-const sealed = ({ owner, createdAtMs, seal }: typeof seen) => ({ owner, createdAtMs, seal })
+const sealed = ({ owner, createdAtMs, metaAtMs, seal }: typeof seen) => ({ owner, createdAtMs, metaAtMs, seal })
 
 /** What becomes of a create: the generation that is shown, or the code of its refusal. */
 async function create(raw: RawReplica, fields: object): Promise<unknown> {

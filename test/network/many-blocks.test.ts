@@ -103,7 +103,7 @@ describe('a watched pattern', () => {
     await until(() => expect(told).toHaveLength(20))
     await write(1, 20)
     await until(() => expect(watch.blocks).toHaveLength(21))
-    expect(told.at(-1)).toEqual({ address: addressOf(20), schema: 'text' })
+    expect(told.at(-1)).toEqual({ address: addressOf(20), schema: 'text', meta: {} })
     const block = reader.memory.open(addressOf(20), 'text')
     await block.live()
     // It was told of when it was made; what was written into it then is a change like any other.

@@ -5,7 +5,7 @@ import type { ControlComponents } from './context.ts'
 
 type BlockHandlers = Pick<
   Handlers<typeof controlProtocol, object>,
-  'block.list' | 'block.show' | 'block.compact' | 'block.reset-history' | 'block.watch'
+  'block.list' | 'block.show' | 'block.update-metadata' | 'block.compact' | 'block.reset-history' | 'block.watch'
 >
 type WatchItem = Infer<(typeof controlProtocol)['ops']['block.watch']['item']>
 
@@ -26,6 +26,9 @@ export function blockHandlers({
     async 'block.compact'({ address, dryRun }) {
       const row = blocks.find(address)
       return { address, ...(dryRun ? await compaction.foldable(row) : await compaction.compact(row.id)) }
+    },
+    async 'block.update-metadata'({ address, patch }) {
+      return { address, meta: await blocks.describe(address, patch) }
     },
     async 'block.reset-history'({ address }) {
       const old = blocks.find(address)

@@ -3,7 +3,10 @@ import { allows, type Handlers, type hostProtocol, MooringError, type PeerId } f
 import { type HostContext, requireSession } from '../../net/host-stream.ts'
 import type { HostComponents } from './context.ts'
 
-type BlockHandlers = Pick<Handlers<typeof hostProtocol, HostContext>, 'block.list' | 'block.get'>
+type BlockHandlers = Pick<
+  Handlers<typeof hostProtocol, HostContext>,
+  'block.list' | 'block.get' | 'block.updateMetadata'
+>
 
 /**
  * Texts that are made for one key at a time. There is one worker for everyone, first come first served, and a call that
@@ -32,6 +35,11 @@ export function blockHandlers({ blocks }: HostComponents): BlockHandlers {
         if (left > 0) renderings.set(peer, left)
         else renderings.delete(peer)
       }
+    },
+    async 'block.updateMetadata'({ address, patch }, context) {
+      const { grantVersion, peer, replica } = requireSession(context)
+      await blocks.describe(address, patch, { origin: { peer, replica }, grantVersion })
+      return {}
     },
   }
 }

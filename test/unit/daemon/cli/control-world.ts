@@ -191,6 +191,10 @@ export function fakeHandlers(state: Answers, calls: Call[]): ControlHandlers {
       note('block.reset-history', input)
       return { address: input.address, generation: 2, changes: 1, before: 12 }
     },
+    'block.update-metadata': (input) => {
+      note('block.update-metadata', input)
+      return { address: input.address, meta: { description: state.blocks[0]?.description } }
+    },
     'quarantine.list': ({ after, limit }) => {
       const rest = state.quarantined.filter((change) => change.seq > after)
       return { changes: rest.slice(0, limit), more: rest.length > limit }
@@ -255,6 +259,7 @@ export const commandLines: Readonly<Record<string, readonly string[]>> = {
   blocks: ['blocks'],
   'block show': ['block', 'show', 'space:home/notes'],
   'block watch': ['block', 'watch', 'space:home/notes'],
+  'block meta': ['block', 'meta', 'space:home/notes', '--description', 'What to remember'],
   'block reset-history': ['block', 'reset-history', 'space:home/notes', '--yes'],
   compact: ['compact'],
   'quarantine list': ['quarantine', 'list'],

@@ -159,6 +159,7 @@ const answersOf = {
   'block.show': true,
   'block.compact': true,
   'block.reset-history': true,
+  'block.update-metadata': true,
   'block.watch': true,
 }
 

@@ -46,6 +46,7 @@ function served(standing: Standing) {
       ran(`block.get ${address}`, context)
       return { address, schema: 'text', generation: 1, text: '', nextOffset: null } as never
     },
+    'block.updateMetadata': () => ({}),
   }
   const [ours, theirs] = createStreamPair()
   const error = vi.fn<(fields: object, message: string) => void>()

@@ -118,6 +118,7 @@ const tables: Readonly<Record<string, readonly string[]>> = {
     'changes',
     'heads',
     'horizon_seq',
+    'meta_at_ms',
     'sum',
   ],
   clock: ['actor', 'seq', 'hash', 'max_op', 'signature', 'sum'],

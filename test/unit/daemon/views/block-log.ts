@@ -38,6 +38,7 @@ export class BlockLog {
       owner: peer,
       createdAtMs: 0,
       createdSeq: 1,
+      metaAtMs: 0,
       metaSeq: 1,
       visibleSeq: 1,
       deletedSeq: 0,

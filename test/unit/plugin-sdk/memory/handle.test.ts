@@ -22,6 +22,7 @@ function open(): BlockHandle<'text'> {
   })
   return new BlockHandle({
     block,
+    meta: () => ({}),
     onListenerError: (error) => {
       throw error
     },

@@ -1,0 +1,28 @@
+/** `moor block meta`: what is said of a block beside its content. */
+import { describe, expect, it } from 'vitest'
+import { limits } from '../../../../protocol/index.ts'
+import { createWorld } from './control-world.ts'
+
+const argv = ['block', 'meta', 'space:home/notes', '--description']
+
+describe('moor block meta', () => {
+  it('says what the block is for, or nothing any more', async () => {
+    await using world = await createWorld()
+    const ran = await world.moor([...argv, 'for later'])
+    expect([ran.code, ran.stdout]).toEqual([0, 'space:home/notes: What to remember\n'])
+    expect((await world.moor([...argv, ''])).code).toBe(0)
+    expect(world.calls.map(({ op, input }) => [op, input])).toEqual(
+      ['for later', ''].map((description) => [
+        'block.update-metadata',
+        { address: 'space:home/notes', patch: { description } },
+      ]),
+    )
+  })
+
+  it('sends nothing that is too long, or not said at all', async () => {
+    await using world = await createWorld()
+    expect((await world.moor(argv.slice(0, -1))).code).toBe(2)
+    expect((await world.moor([...argv, 'x'.repeat(limits.maxDescriptionChars + 1)])).code).toBe(2)
+    expect(world.calls).toEqual([])
+  })
+})
