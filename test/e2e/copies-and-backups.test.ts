@@ -2,11 +2,12 @@
  * Folders that were copied and restored, on either side: real processes, real QUIC, real databases. Whatever is started
  * twice or set back, all come together, nothing that somebody still holds is lost, and everyone can write on.
  */
-import { cpSync, existsSync, rmSync } from 'node:fs'
+import { cpSync, existsSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { describe, expect, it } from 'vitest'
-import type { PeerId } from '../../protocol/index.ts'
+import { placeOf } from '../../plugin-sdk/memory/sqlite-file.ts'
+import { errorTable, type PeerId } from '../../protocol/index.ts'
 import { Claimant } from '../fixtures/claimant.ts'
 import { begin, converge, enter, load, notes, rest, witness, works, write } from '../fixtures/plugin-hosts.ts'
 import type { PluginHost } from '../soak/plugin-host.ts'
@@ -49,39 +50,63 @@ const replicasOf = (world: World, peer: string): number =>
     database.prepare('SELECT count(*) FROM replica WHERE peer = ?').pluck().get(peer),
   ) as number
 
-const saysInUse = {
-  fits: ({ reason }: { reason: string }) => reason.includes('same replica') || reason.includes('replica id'),
-}
+/** What a plugin says when it has to take another replica id, and why. */
+const saysInUse = { fits: ({ reason }: { reason: string }) => reason === errorTable['replica-in-use'].local }
+const saysOlder = { fits: ({ reason }: { reason: string }) => reason.includes('the store was older') }
+
+/**
+ * A copied file is another file, and its replica is given another id when it is opened. One that came with its whole disk, as
+ * the clone of a machine or by setting one back, looks as if it were where it always was.
+ */
+const ways: [string, (folder: string) => void][] = [
+  ['file by file', () => {}],
+  [
+    'with its whole disk',
+    (folder) => {
+      const replica = join(folder, 'replica')
+      for (const name of readdirSync(replica).filter((file) => file.endsWith('.db'))) {
+        const database = new Database(join(replica, name))
+        database.prepare("UPDATE meta SET value = ? WHERE key = 'place'").run(placeOf(join(replica, name)))
+        database.close()
+      }
+    },
+  ],
+]
 
 describe('a replica folder', () => {
-  it('that is copied while its plugin works, and started beside it, is another replica from then on', async () => {
-    const world = await begin()
-    const [ada, copy] = [world.host(), world.host()]
-    const [home, copied] = [world.scene.folder('ada'), join(world.scene.dir, 'copy')]
-    const peer = await enter(world, ada, 'ada', home, true)
-    await load(ada, 'ada', 'original')
-    whileHalted(ada, () => cpSync(home, copied, { recursive: true }))
-    expect(await enter(world, copy, 'ada', copied)).toBe(peer)
-    await copy.heard('ada', 'status', saysInUse)
-    await load(copy, 'ada', 'copy')
-    await works(ada, 'ada')
-    await Promise.all([rest(ada, 'ada'), rest(copy, 'ada')])
-    await converge(2, [ada, 'ada'], [copy, 'ada'], await witness(world))
-    expectEachOnce(world)
-    const replicas = replicasOf(world, peer)
-    expect(replicas).toBeGreaterThan(1)
+  it.each(ways)(
+    'that is copied %s while its plugin works, and started beside it, is another replica from then on',
+    async (how, settle) => {
+      const world = await begin()
+      const [ada, copy] = [world.host(), world.host()]
+      const [home, copied] = [world.scene.folder('ada'), join(world.scene.dir, 'copy')]
+      const peer = await enter(world, ada, 'ada', home, true)
+      await load(ada, 'ada', 'original')
+      whileHalted(ada, () => cpSync(home, copied, { recursive: true }))
+      settle(copied)
+      expect(await enter(world, copy, 'ada', copied)).toBe(peer)
+      if (how !== 'file by file') await copy.heard('ada', 'status', saysInUse)
+      await load(copy, 'ada', 'copy')
+      await works(ada, 'ada')
+      await Promise.all([rest(ada, 'ada'), rest(copy, 'ada')])
+      await converge(2, [ada, 'ada'], [copy, 'ada'], await witness(world))
+      expectEachOnce(world)
+      const replicas = replicasOf(world, peer)
+      expect(replicas).toBeGreaterThan(1)
 
-    // For good: in their next lives they are two from the beginning.
-    await Promise.all([ada.ask({ to: 'ada', do: 'stop' }, 'stopped'), copy.ask({ to: 'ada', do: 'stop' }, 'stopped')])
-    const [adaSaid, copySaid] = [ada.said('ada'), copy.said('ada')]
-    await Promise.all([enter(world, ada, 'ada', home), enter(world, copy, 'ada', copied)])
-    await write(ada, 'ada', 'later')
-    await write(copy, 'ada', 'later copy')
-    await converge(42, [copy, 'ada'], [ada, 'ada'])
-    expect(replicasOf(world, peer)).toBe(replicas)
-    await expect(ada.heard('ada', 'status', { from: adaSaid, timeoutMs: 1, ...saysInUse })).rejects.toThrow()
-    await expect(copy.heard('ada', 'status', { from: copySaid, timeoutMs: 1, ...saysInUse })).rejects.toThrow()
-  }, 240_000)
+      // For good: in their next lives they are two from the beginning.
+      await Promise.all([ada.ask({ to: 'ada', do: 'stop' }, 'stopped'), copy.ask({ to: 'ada', do: 'stop' }, 'stopped')])
+      const [adaSaid, copySaid] = [ada.said('ada'), copy.said('ada')]
+      await Promise.all([enter(world, ada, 'ada', home), enter(world, copy, 'ada', copied)])
+      await write(ada, 'ada', 'later')
+      await write(copy, 'ada', 'later copy')
+      await converge(42, [copy, 'ada'], [ada, 'ada'])
+      expect(replicasOf(world, peer)).toBe(replicas)
+      await expect(ada.heard('ada', 'status', { from: adaSaid, timeoutMs: 1, ...saysInUse })).rejects.toThrow()
+      await expect(copy.heard('ada', 'status', { from: copySaid, timeoutMs: 1, ...saysInUse })).rejects.toThrow()
+    },
+    240_000,
+  )
 
   it('that is copied and started after the original has ended, again and again, loses and repeats nothing', async () => {
     const world = await begin()
@@ -105,38 +130,44 @@ describe('a replica folder', () => {
     expect(replicasOf(world, peer)).toBeGreaterThan(1)
   }, 240_000)
 
-  it('whose old backup is restored over it gets back all that came after it, and goes on', async () => {
-    const world = await begin()
-    const [ada, ben] = [world.host(), world.host()]
-    const [home, backup] = [world.scene.folder('ada'), join(world.scene.dir, 'backup')]
-    const peer = await enter(world, ada, 'ada', home, true)
-    await enter(world, ben, 'ben', world.scene.folder('ben'), true)
-    await write(ada, 'ada', 'before')
-    await load(ada, 'ada', 'unsent')
-    whileHalted(ada, () => cpSync(home, backup, { recursive: true }))
-    await rest(ada, 'ada')
-    await write(ada, 'ada', 'after')
-    await write(ben, 'ben', 'of another')
-    await converge(61, [ben, 'ben'], [ada, 'ada'])
-    await ada.child.kill()
-    rmSync(home, { recursive: true })
-    cpSync(backup, home, { recursive: true })
+  it.each(ways)(
+    'that is set back to an old backup %s gets back all that came after it, and goes on',
+    async (how, settle) => {
+      const world = await begin()
+      const [ada, ben] = [world.host(), world.host()]
+      const [home, backup] = [world.scene.folder('ada'), join(world.scene.dir, 'backup')]
+      const peer = await enter(world, ada, 'ada', home, true)
+      await enter(world, ben, 'ben', world.scene.folder('ben'), true)
+      await write(ada, 'ada', 'before')
+      await load(ada, 'ada', 'unsent')
+      whileHalted(ada, () => cpSync(home, backup, { recursive: true }))
+      await rest(ada, 'ada')
+      await write(ada, 'ada', 'after')
+      await write(ben, 'ben', 'of another')
+      await converge(61, [ben, 'ben'], [ada, 'ada'])
+      await ada.child.kill()
+      rmSync(home, { recursive: true })
+      cpSync(backup, home, { recursive: true })
+      settle(home)
 
-    const restored = world.host()
-    expect(await enter(world, restored, 'ada', home)).toBe(peer)
-    // At once, while it does not know yet what it lost.
-    await write(restored, 'ada', 'restored')
-    await converge(81, await witness(world), [restored, 'ada'], [ben, 'ben'])
-    expectEachOnce(world)
-    // One more where the daemon has not noticed yet that the process before it is gone.
-    expect(replicasOf(world, peer)).toBeGreaterThan(1)
-    await restored.child.kill()
-    const again = world.host()
-    await enter(world, again, 'ada', home)
-    await write(again, 'ada', 'again')
-    await converge(101, [again, 'ada'], [ben, 'ben'])
-    expectEachOnce(world)
-  }, 240_000)
+      const restored = world.host()
+      expect(await enter(world, restored, 'ada', home)).toBe(peer)
+      // At once, while it does not know yet what it lost.
+      await write(restored, 'ada', 'restored')
+      await converge(81, await witness(world), [restored, 'ada'], [ben, 'ben'])
+      if (how !== 'file by file') await restored.heard('ada', 'status', saysOlder)
+      expectEachOnce(world)
+      // One more where the daemon has not noticed yet that the process before it is gone.
+      expect(replicasOf(world, peer)).toBeGreaterThan(1)
+      await restored.child.kill()
+      const again = world.host()
+      await enter(world, again, 'ada', home)
+      await write(again, 'ada', 'again')
+      await converge(101, [again, 'ada'], [ben, 'ben'])
+      expectEachOnce(world)
+    },
+    240_000,
+  )
 })
 
 /** How a person saves what a daemon has, and what is there of it later. */
