@@ -1,14 +1,16 @@
 /** What comes back together after one side was set back, or lost a right while something was on its way. */
+import { copyFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as A from '@automerge/automerge'
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { openSqlite } from '../../daemon/storage/sqlite.ts'
 import { systemClock } from '../../daemon/system-clock.ts'
 import { type RefusedChanges, splice } from '../../plugin-sdk/memory/index.ts'
 import { openSqliteStore } from '../../plugin-sdk/memory/sqlite-store.ts'
 import { Channel, parseAddress, schemaNamed } from '../../protocol/index.ts'
 import { alice, bob, daemonPerson } from '../fixtures/cast.ts'
 import { ManualClock } from '../fixtures/clock.ts'
-import { type PluginInWorld, SyncWorld } from '../fixtures/sync-world.ts'
+import { type PluginInWorld, SyncWorld, silentLog } from '../fixtures/sync-world.ts'
 import { tempDir } from '../fixtures/temp-dir.ts'
 
 const notes = 'space:home/notes'
@@ -70,6 +72,46 @@ describe('a daemon that was set back', () => {
     expect([...(older.log.index.at(mine.address)?.heads ?? [])]).toEqual(A.getHeads(mine.value))
     for (const end of again) end()
     await older.close()
+  })
+})
+
+describe('a daemon that lost what came after the last cursor', () => {
+  it('does not know of it, and gets it from its author, who says what it has', async () => {
+    // By hand: no second cursor is given out.
+    const clock = new ManualClock()
+    const [dir, copied] = [tempDir(), tempDir()]
+    const open = async (at: string): Promise<SyncWorld> => {
+      const storage = await openSqlite({ dir: at, log: silentLog, self: daemonPerson.peer, idleMs: 600_000 })
+      return SyncWorld.open(storage, { clock })
+    }
+    const before = await open(dir)
+    onTestFinished(() => before.close())
+    await before.approve(alice, ...everything)
+    const a = before.plugin(alice)
+    const first = a.connect()
+    const mine = a.memory.open(notes, 'text')
+    mine.change((doc) => splice(doc, ['text'], 0, 0, 'kept'))
+    await mine.flushed()
+    first()
+    await vi.waitFor(() => expect(mine.state).toBe('offline'), { timeout: 10_000 })
+    const end = a.connect()
+    await mine.live()
+    for (const name of ['mooring.db', 'mooring.db-wal']) copyFileSync(join(dir, name), join(copied, name))
+    mine.change((doc) => splice(doc, ['text'], 4, 0, ' and lost'))
+    await mine.flushed()
+    expect(before.log.index.at(mine.address)?.changes).toBe(2)
+    end()
+    await vi.waitFor(() => expect(mine.state).toBe('offline'), { timeout: 10_000 })
+
+    const older = await open(copied)
+    onTestFinished(() => older.close())
+    expect(older.log.index.at(mine.address)?.changes).toBe(1)
+    connectTo(older, a)
+    await mine.live()
+    await mine.flushed()
+    expect(older.count('resync', 'alice')).toBe(0)
+    expect(older.log.index.at(mine.address)?.changes).toBe(2)
+    expect([...(older.log.index.at(mine.address)?.heads ?? [])]).toEqual(A.getHeads(mine.value))
   })
 })
 
