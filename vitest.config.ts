@@ -30,6 +30,8 @@ const project = (name: string, options: object = {}) => ({
 
 export default defineConfig({
   test: {
+    // As many as the smallest machine that it is meant for has cores; by itself it would leave one of two idle.
+    maxWorkers: 2,
     projects: [
       project('unit'),
       project('compliance'),
