@@ -434,7 +434,7 @@ describe('what waits in memory', () => {
     raw.submit([insert(textDoc(actorOf(mallory)), 0, 'a').bytes])
     await raw.settled(1)
     const { fanOut, ring } = world.log.watcherComponents
-    await vi.waitFor(() => expect(fanOut.position).toBe(world.log.published))
+    await vi.waitFor(() => expect(fanOut.position).toBe(world.log.published), 10_000)
     const [group] = ring.after(world.log.published - 1) ?? []
     const [item] = group?.items ?? []
     expect(item?.bytes.buffer.byteLength).toBe(item?.bytes.byteLength)

@@ -221,7 +221,7 @@ describe('a block that was deleted while a replica was away', () => {
     const mine = a.memory.open(notes, 'text')
     await mine.live()
     end()
-    await vi.waitFor(() => expect(mine.state).toBe('offline'))
+    await vi.waitFor(() => expect(mine.state).toBe('offline'), 10_000)
     mine.change((doc) => splice(doc, ['text'], 0, 0, 'too late'))
     const row = world.log.index.at(mine.address)
     if (row === undefined) throw new Error('no block')

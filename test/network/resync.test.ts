@@ -99,7 +99,7 @@ describe('a replica that says what it has', () => {
     // What JavaScript makes of it is a few times as long as it is on the wire.
     expect(peak()).toBeLessThan(4 * limits.haveBytes)
     busy.resolve()
-    await vi.waitFor(() => expect(world.log.holdings.of(mallory.peer)).toBe(0))
+    await vi.waitFor(() => expect(world.log.holdings.of(mallory.peer)).toBe(0), 10_000)
   })
 
   it('is asked as often as it takes, and no more of it is held than it may say at once', async () => {
@@ -142,7 +142,7 @@ describe('a daemon that lost all of a plugin that has thousands of blocks', () =
     const blocks = Array.from({ length: count }, (_, n) => plugin.memory.open(longAddress(n), 'text'))
     for (const [n, block] of blocks.entries()) block.change((doc) => splice(doc, ['text'], 0, 0, `${n}`))
     await Promise.all(blocks.map((block) => block.flushed()))
-    await vi.waitFor(() => expect(world.frames.findLast(({ to }) => to === 'alice')?.frame.t).toBe('synced'))
+    await vi.waitFor(() => expect(world.frames.findLast(({ to }) => to === 'alice')?.frame.t).toBe('synced'), 10_000)
     end()
     const older = await newWorld()
     const peak = peakOf(older, alice.peer)
