@@ -44,8 +44,10 @@ export class BlockEvents {
         if (following.has(row.id) && row.deletedSeq === 0) await sender.described(row)
         continue
       }
-      if (event.kind === 'deleted') sender.deleted(row, event.seq, following.delete(row.id))
-      else if (!following.has(row.id) && watches.matches(row.address)) {
+      if (event.kind === 'deleted') {
+        const isFollowed = following.delete(row.id)
+        sender.deleted(row, event.seq, { isFollowed, isWritten: watches.isWrittenOnly(row.address) })
+      } else if (!following.has(row.id) && watches.matches(row.address)) {
         if (row.deletedSeq === 0 && sender.withholds(row)) continue
         following.add(row.id)
         if (row.horizonSeq > 0) await send(row)

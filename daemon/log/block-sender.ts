@@ -168,9 +168,12 @@ export class BlockSender {
     apply(session.meta(id, { meta, metaAtMs, seal: seals.of(row), seq }))
   }
 
-  /** Told to whoever has a handle, also without the right to read: it would write on to a block that is no more. */
-  deleted(row: BlockRow, seq: Seq, isFollowed: boolean): void {
-    if (!isFollowed && !this.isIntroduced(row.id)) return
+  /**
+   * Told also to who has no right to read, whether or not it has a handle: it would write on to a block that is no more. Not
+   * to who holds a later generation, and would take it to be meant.
+   */
+  deleted(row: BlockRow, seq: Seq, { isFollowed, isWritten }: { isFollowed: boolean; isWritten: boolean }): void {
+    if (!isFollowed && !this.isIntroduced(row.id) && (!isWritten || this.claims.outranks(row))) return
     const next = this.#init.index.at(row.address)
     // The next generation says so by itself, and who has heard of that one would take it to be meant.
     if (next !== undefined && (isFollowed || this.isIntroduced(next.id))) return

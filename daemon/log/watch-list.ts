@@ -72,6 +72,13 @@ export class WatchList {
     return covers(this.#blocks, this.#patterns, address) && this.mayRead(address)
   }
 
+  /** Whether an address that is watched may be written and not read: its block is known then, and not followed. */
+  isWrittenOnly(address: BlockAddress): boolean {
+    if (!covers(this.#blocks, this.#patterns, address) || this.mayRead(address)) return false
+    const { grants } = this.#init.grants()
+    return (['write', 'append'] as const).some((right) => allows(grants, { area: 'blocks', right, subject: address }))
+  }
+
   /** {@link matches} as of now, whatever comes to be watched or granted later. */
   matcher(): (address: BlockAddress) => boolean {
     const blocks = new Set(this.#blocks)
