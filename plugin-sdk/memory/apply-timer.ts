@@ -5,6 +5,8 @@
 import type { Clock } from '../../protocol/index.ts'
 import { ApplyShare } from './apply-share.ts'
 
+/** Two calls of the engine with less between them, beyond the rest, belong to one stretch of work. */
+const pauseMs = 500
 /** How long what arrives is collected while the rest of it is known to be on its way. */
 const gatherMs = 200
 
@@ -17,6 +19,8 @@ export class ApplyTimer {
   #atMs = 0
   /** Until then the block collects. */
   #restsUntilMs = 0
+  /** Since when it has applied again and again, without a pause. */
+  #busySinceMs = 0
 
   constructor(clock: Clock, apply: () => void) {
     this.#clock = clock
@@ -43,7 +47,8 @@ export class ApplyTimer {
 
   /** What there was has been applied, from `startMs` until now. */
   applied(startMs: number): void {
-    this.#restsUntilMs = this.#share.rest(this, startMs)
+    if (startMs - this.#restsUntilMs > pauseMs) this.#busySinceMs = startMs
+    this.#restsUntilMs = this.#share.rest(this, startMs, this.#busySinceMs)
   }
 
   stop(): void {
