@@ -48,7 +48,9 @@ export async function checkWorld(world: SimWorld, forbidden: ReadonlyMap<string,
   }
   for (const replica of world.replicas) {
     checkPromises(world, replica, (address, hash) => {
-      return stored.has(keyOf(address, hash)) || (replaced.has(address) && disk.holds(address, hash))
+      const known = keyOf(address, hash)
+      if (stored.has(known) || (replaced.has(address) && disk.holds(address, hash))) return true
+      return world.isRestored && world.deletedChanges.has(known)
     })
     for (const open of replica.blocks.values()) {
       const content = contents.get(open.address)

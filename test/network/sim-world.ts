@@ -55,6 +55,8 @@ export class SimWorld {
   /** The life that runs; undefined between two. */
   life: DaemonLife | undefined
   isRestored = false
+  /** What was acknowledged of a block when the operator deleted it, by address and hash: a restored store need not have it. */
+  readonly deletedChanges = new Set<string>()
   /** What the operator wants each key to have. */
   readonly intended = new Map<Person, readonly string[]>()
   readonly #deleted = new Set<Address>()
@@ -198,6 +200,8 @@ export class SimWorld {
     try {
       if (row !== undefined) {
         this.report.trace(`${address} is deleted`)
+        const ofBlock = this.replicas.flatMap(({ facts }) => [...facts.acked])
+        for (const [known, change] of ofBlock) if (change.address === address) this.deletedChanges.add(known)
         const { committer } = life.log.watcherComponents
         const [outcome] = await committer.submit([{ kind: 'delete', block: row.id, origin, grantVersion: 0 }])
         if (outcome?.kind === 'stored') this.report.saw('deleted')
