@@ -7,7 +7,7 @@ import { readFile } from 'node:fs/promises'
 import { isIP } from 'node:net'
 import { parse } from 'smol-toml'
 import { z } from 'zod'
-import { MooringError } from '../protocol/index.ts'
+import { limits, MooringError } from '../protocol/index.ts'
 import { closest } from './cli/closest.ts'
 import { levels } from './log.ts'
 
@@ -30,6 +30,11 @@ const asLevels = (text: string): unknown =>
   Object.fromEntries(
     text.split(',').map((pair) => [pair.split('=', 1)[0]?.trim(), pair.split('=').slice(1).join('=').trim()]),
   )
+
+const mib = 1024 * 1024
+
+const quota = (summary: string, { min, max, initial }: { min: number; max: number; initial: number }) =>
+  key({ summary, schema: z.int('must be a whole number').min(min).max(max), default: initial, fromText: asNumber })
 
 /** Every key there is, by section. In the environment a key is `MOORING_<SECTION>_<KEY>`. */
 export const configTable = {
@@ -59,6 +64,24 @@ export const configTable = {
       schema: z.enum(['sqlite'], 'must be sqlite'),
       default: 'sqlite',
       fromText: asText,
+    }),
+  },
+  // Of a block no more than the default: its document is made elsewhere too. Of a second no less: what belongs together has to fit.
+  quota: {
+    peer_mib: quota('what one plugin may take up on the disk, in MiB', {
+      ...{ min: 1, max: 16 * mib, initial: limits.maxBytesPerPeer / mib },
+    }),
+    peer_blocks: quota('blocks that one plugin may create', {
+      ...{ min: 1, max: 1_000_000, initial: limits.maxBlocksPerPeer },
+    }),
+    peer_ops_per_second: quota('operations that one plugin may write in a second', {
+      ...{ min: limits.maxOpsPerPeerSecond, max: 10_000_000, initial: limits.maxOpsPerPeerSecond },
+    }),
+    block_mib: quota('what the changes of one block may hold, in MiB', {
+      ...{ min: 1, max: limits.maxBytesPerBlock / mib, initial: limits.maxBytesPerBlock / mib },
+    }),
+    block_ops: quota('operations that one block may have', {
+      ...{ min: 1_000, max: limits.maxOpsPerBlock, initial: limits.maxOpsPerBlock },
     }),
   },
   log: {
@@ -186,3 +209,12 @@ function didYouMean(name: string, known: readonly string[]): string {
   const guess = closest(name, known)
   return guess === undefined ? ` (known: ${known.join(', ')})` : `; did you mean ${guess}?`
 }
+
+/** The bounds that the operator set, in the units of the log. */
+export const quotasIn = ({ quota: set }: Pick<Config, 'quota'>) => ({
+  maxBytesPerPeer: set.peer_mib * mib,
+  maxBlocksPerPeer: set.peer_blocks,
+  maxOpsPerPeerSecond: set.peer_ops_per_second,
+  maxBytesPerBlock: set.block_mib * mib,
+  maxOpsPerBlock: set.block_ops,
+})

@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import { asError, type Clock, formatTicket, type PeerId, type Places } from '../protocol/index.ts'
 import { Approvals } from './approvals/approvals.ts'
-import type { Config } from './config.ts'
+import { type Config, quotasIn } from './config.ts'
 import { startDerived } from './derived.ts'
 import { Blocks } from './handlers/blocks.ts'
 import { controlHandlers } from './handlers/control/index.ts'
@@ -76,7 +76,10 @@ export async function startDaemon(init: DaemonInit): Promise<Daemon> {
     const peers = () => approvals.peers().map((row) => row.peer)
     const grantOf: ChangeLogInit['grantOf'] = (peer) => approvals.grantOf(peer)
     const history: ChangeLogInit['history'] = (row, hashes) => views.recall(row, hashes)
-    const changeLog = await openChangeLog({ storage, clock, self, seed: identity.seed, peers, grantOf, history })
+    const changeLog = await openChangeLog({
+      ...{ storage, clock, self, seed: identity.seed, peers, grantOf, history },
+      quotas: quotasIn(config),
+    })
     await lifecycle.start({ name: 'log', stop: () => changeLog.settled() })
 
     const derived = await startDerived(lifecycle, { storage, changeLog, clock, log, random, self, seed: identity.seed })

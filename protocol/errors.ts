@@ -404,7 +404,7 @@ export const errorTable = {
     category: 'limit',
     local: 'A quota is used up.',
     remote: 'A quota is used up.',
-    next: 'The detail names the quota; the operator can raise it.',
+    next: 'The detail names the quota and what makes room: moor compact, moor block reset-history, or a key of [quota] in the config file.',
     retryable: true,
     exit: 1,
   },

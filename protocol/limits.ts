@@ -138,6 +138,16 @@ export const limitTable = {
   },
   maxObjectDepth: { value: 64, unit: 'levels', reason: 'materialising deep nesting costs minutes' },
   maxOpsPerBlock: { value: 2_000_000, unit: 'ops', reason: 'what the view worker can materialise' },
+  maxBytesPerBlock: {
+    value: 64 * 1024 * 1024,
+    unit: 'bytes',
+    reason: 'what changes hold, uncompressed, beyond 128 bytes each: a document of it is saved in eight seconds',
+  },
+  maxBytesPerPeer: {
+    value: 1024 * 1024 * 1024,
+    unit: 'bytes',
+    reason: 'on the disk, with its part of snapshots; the operator sets another with quota.peer_mib',
+  },
   maxGapsPerBlock: {
     value: 4_000_000,
     unit: 'count',

@@ -6,13 +6,13 @@ import { type BlockMeta, wholePatch } from '../../protocol/block-meta.ts'
 import { MooringError } from '../../protocol/errors.ts'
 import { type BlockAddress, formatAddress, type Label, type PeerId, type Scope } from '../../protocol/ids.ts'
 import type { Clock } from '../../protocol/index.ts'
-import { limits } from '../../protocol/limits.ts'
 import type { BlockSchema } from '../../protocol/schemas/index.ts'
 import type { BlockRow, CreateEntry, Origin } from '../storage/storage.ts'
 import type { BlockIndex } from './block-index.ts'
 import type { Committer } from './committer.ts'
 import { suspendedError } from './ingest.ts'
 import type { Quarantine } from './quarantine.ts'
+import { fullRetryMs } from './quotas.ts'
 import type { Seals } from './seals.ts'
 
 export interface CreateBlock {
@@ -43,6 +43,7 @@ export interface BlockCreationInit {
   /** Who the daemon's own entries come from. */
   readonly own: { readonly origin: Origin; readonly grantVersion: number }
   readonly clock: Clock
+  readonly maxBlocksPerPeer: number
 }
 
 export class BlockCreation {
@@ -59,7 +60,7 @@ export class BlockCreation {
    * @throws `address-taken`, `block-deleted`, `generation-lost`, `grant-changed`, `quota-exceeded`, `suspended`
    */
   async create(block: CreateBlock): Promise<BlockRow> {
-    const { index } = this.#init
+    const { index, maxBlocksPerPeer } = this.#init
     const { origin, schema, known } = block
     const address = formatAddress(block.scope, block.label)
     if (known !== undefined && known > index.generationOf(address)) return this.#bringBack(address, known, block)
@@ -71,8 +72,9 @@ export class BlockCreation {
     if (known !== undefined) throw new MooringError('block-deleted')
     this.#checkSuspension(origin.peer)
     const creating = this.#creating.get(origin.peer) ?? 0
-    if (index.ownedBy(origin.peer) + creating >= limits.maxBlocksPerPeer) {
-      throw new MooringError('quota-exceeded', { detail: 'maxBlocksPerPeer' })
+    if (index.ownedBy(origin.peer) + creating >= maxBlocksPerPeer) {
+      const detail = 'maxBlocksPerPeer: a block of its own has to be deleted first, or quota.peer_blocks raised'
+      throw new MooringError('quota-exceeded', { detail, retryAfterMs: fullRetryMs })
     }
     this.#creating.set(origin.peer, creating + 1)
     try {

@@ -14,6 +14,7 @@ import type {
   Epoch,
   LogEntry,
   Origin,
+  PeerUsage,
   QuarantinedChange,
   QuarantineRow,
   ReplaceEntry,
@@ -34,10 +35,12 @@ import { LogReader } from './log-reader.ts'
 import { LossReport } from './loss-report.ts'
 import { Pace } from './pace.ts'
 import { Quarantine } from './quarantine.ts'
+import { type Quotas, quotasOf } from './quotas.ts'
 import type { History } from './recall.ts'
 import { Resupply } from './resupply.ts'
 import { type LogGroup, Ring } from './ring.ts'
 import { Seals } from './seals.ts'
+import { Usage } from './usage.ts'
 import type { WatcherComponents } from './watcher-components.ts'
 
 export interface ChangeLogInit {
@@ -53,6 +56,8 @@ export interface ChangeLogInit {
   readonly history: History
   /** @default 16 MiB */
   readonly ringBytes?: number
+  /** @default those of `limits` */
+  readonly quotas?: Partial<Quotas>
 }
 
 /** Made by {@link openChangeLog}: what is below exists only once the store was read. */
@@ -64,6 +69,7 @@ export class ChangeLog {
   readonly quarantine: Quarantine
   readonly holdings = new Holdings()
   readonly losses: LossReport
+  readonly usage: Usage
   readonly #init: ChangeLogInit
   readonly #committer: Committer
   readonly #ingest: Ingest
@@ -83,15 +89,22 @@ export class ChangeLog {
     const ledgers = new Ledgers(storage, () => committer.barrier())
     this.index = index
     this.quarantine = quarantine
+    const quotas = quotasOf(init.quotas)
+    const usage = new Usage(self, quotas.maxBytesPerPeer, state.usage)
+    this.usage = usage
     this.losses = new LossReport(state.epochs, () => committer.published)
     this.#committer = committer
     this.#ledgers = ledgers
     const { history } = init
     const grantOf = (peer: PeerId): AuthorGrant | undefined => init.grantOf(peer)
-    this.#ingest = new Ingest({ self, index, ledgers, committer, clock, quarantine, history, grantOf })
+    this.#ingest = new Ingest({ self, index, ledgers, committer, clock, quarantine, quotas, usage, history, grantOf })
     this.#authors = new Authors(self, () => init.peers())
     const seals = new Seals(init.seed)
-    this.#creation = new BlockCreation({ index, committer, quarantine, seals, own: this.#own(), clock })
+    const { maxBlocksPerPeer } = quotas
+    this.#creation = new BlockCreation({
+      ...{ index, committer, quarantine, seals, clock, maxBlocksPerPeer },
+      own: this.#own(),
+    })
     const reader = new LogReader(storage, this.#authors)
     const resupply = new Resupply({ index, reader, clock })
     this.watcherComponents = {
@@ -259,17 +272,19 @@ interface ChangeLogState {
   readonly lastSeq: number
   readonly quarantined: readonly QuarantineRow[]
   readonly suspensions: readonly SuspensionRow[]
+  readonly usage: readonly PeerUsage[]
 }
 
 /** Starts an epoch and reads what the log must know before it takes anything in. */
 export async function openChangeLog(init: ChangeLogInit): Promise<ChangeLog> {
   await init.storage.openEpoch()
-  const [rows, epochs, lastSeq, quarantined, suspensions] = await Promise.all([
+  const [rows, epochs, lastSeq, quarantined, suspensions, usage] = await Promise.all([
     init.storage.blocks(),
     init.storage.epochs(),
     init.storage.lastSeq(),
     init.storage.quarantined(),
     init.storage.suspensions(),
+    init.storage.usage(),
   ])
-  return new ChangeLog(init, { rows, epochs, lastSeq, quarantined, suspensions })
+  return new ChangeLog(init, { rows, epochs, lastSeq, quarantined, suspensions, usage })
 }

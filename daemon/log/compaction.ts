@@ -10,7 +10,7 @@ import type { ChangeLog } from './change-log.ts'
 import type { Verification } from './verification.ts'
 
 export interface CompactionComponents {
-  readonly log: Pick<ChangeLog, 'index' | 'fold' | 'published'>
+  readonly log: Pick<ChangeLog, 'index' | 'fold' | 'published' | 'usage'>
   readonly storage: Pick<Storage, 'snapshots' | 'snapshot' | 'putSnapshot' | 'foldable' | 'fold'>
   readonly verification: Pick<Verification, 'verify' | 'verifiedSeq' | 'onVerified'>
   readonly views: {
@@ -113,7 +113,14 @@ export class Compaction {
     if (row.visibleSeq <= snapshot.seq && snapshot.changes < row.changes) {
       throw new MooringError('view-failed', { detail: 'the document lacks changes of the block' })
     }
-    await views.store(row, snapshot, storage)
+    await views.store(row, snapshot, {
+      snapshot: (id) => storage.snapshot(id),
+      putSnapshot: async (made) => {
+        const grown = await storage.putSnapshot(made)
+        log.usage.changed(grown)
+        return grown
+      },
+    })
     this.#covered.set(block, snapshot.changes)
     const { lastSeq: until } = await storage.foldable(block, Math.min(snapshot.seq, verification.verifiedSeq(block)))
     let folded: Folded = { rows: 0, bytes: 0 }
@@ -123,6 +130,7 @@ export class Compaction {
     while (!this.#isStopped) {
       const gone = await storage.fold({ block, until, maxRows })
       if (gone.rows === 0) break
+      log.usage.changed(gone.usage)
       folded = { rows: folded.rows + gone.rows, bytes: folded.bytes + gone.bytes }
     }
     logger.debug({ block: row.address, ...folded, snapshotBytes: snapshot.bytes.byteLength }, 'a block was compacted')

@@ -3,9 +3,13 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { MooringError } from '../../protocol/errors.ts'
 import { limits } from '../../protocol/limits.ts'
 import { type ChangeFacts, readChange } from '../../protocol/sync/index.ts'
+import { contentOf } from './ledger.ts'
 
 /** What is kept of a change while it waits: it may be a thousand times as long expanded as it came. */
-export type Facts = Omit<ChangeFacts, 'expanded'>
+export interface Facts extends Omit<ChangeFacts, 'expanded'> {
+  /** Bytes that it holds. */
+  readonly content: number
+}
 
 /** @throws `bad-change`, `change-too-large` */
 export async function readFrames(frames: readonly (readonly Uint8Array[])[]): Promise<Facts[]> {
@@ -27,6 +31,6 @@ function readFrame(chunks: readonly Uint8Array[]): Facts[] {
     expanded += plain.byteLength
     if (ops > limits.maxOpsPerFrame) throw new MooringError('change-too-large', { detail: 'maxOpsPerFrame' })
     if (expanded > limits.maxExpandedBytes) throw new MooringError('change-too-large', { detail: 'maxExpandedBytes' })
-    return facts
+    return { ...facts, content: contentOf(plain.byteLength) }
   })
 }

@@ -11,7 +11,7 @@ import { type BlockSchema, schemaNamed } from '../../protocol/schemas/index.ts'
 import { actorPrefix, admitChange, makeActor, readChange, signTip } from '../../protocol/sync/index.ts'
 import type { BlockId, BlockRow, ChangeEntry, Seq } from '../storage/storage.ts'
 import { type ChangeLog, ownReplica } from './change-log.ts'
-import { costOf, Ledger } from './ledger.ts'
+import { contentOf, costOf, Ledger } from './ledger.ts'
 
 export interface HistoryResetInit {
   readonly log: Pick<ChangeLog, 'index' | 'published' | 'replace'>
@@ -77,7 +77,7 @@ export class HistoryReset {
     const { seed, self } = this.#init
     const empty = { ...row, maxOp: initial.maxOp, ops: initial.ops, gaps: 0, heads: [initial.hash], horizonSeq: 0 }
     const clock = [{ ...initial, signature: new Uint8Array() }]
-    const ledger = await Ledger.of({ row: empty, clock, objects: initial.objects, known: [] })
+    const ledger = await Ledger.of({ row: empty, clock, objects: initial.objects, known: [], content: 0 })
     const entries: ChangeEntry[] = []
     for (const [index, bytes] of changes.entries()) {
       // Thousands of operations each: everyone else has a turn in between.
@@ -85,13 +85,14 @@ export class HistoryReset {
       const facts = readChange(bytes)
       const admission = admitChange(facts, ledger)
       if (admission.outcome === 'stale') throw new MooringError('internal', { detail: 'a rewritten change is stale' })
-      ledger.apply(facts, admission)
+      const content = contentOf(facts.expanded.byteLength)
+      ledger.apply(facts, { ...admission, content })
       ledger.keep()
       const { hash, actor, seq, maxOp, deps } = facts
       const tip = { address: row.address, generation: row.generation, actor, seq, hash }
       entries.push({
         ...{ kind: 'change', block: row.id, origin: { peer: self, replica: ownReplica }, grantVersion: 0 },
-        ...{ hash, actor, actorSeq: seq, maxOp, deps, bytes, ops: costOf(facts), gap: admission.gap },
+        ...{ hash, actor, actorSeq: seq, maxOp, deps, bytes, ops: costOf(facts), gap: admission.gap, content },
         objects: admission.objects.map(({ opId, type, depth }) => ({ id: opId, type, depth })),
         ...(index < changes.length - 1 ? {} : { tip: { actor, seq, hash, signature: signTip(seed, tip) } }),
       })

@@ -7,7 +7,7 @@ import { MooringError } from '../../protocol/errors.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import type { Clock } from '../../protocol/index.ts'
 import { admitChange, type NewObject, ownsActor, type SentTip, type Settlement } from '../../protocol/sync/index.ts'
-import type { BlockRow, ChangeEntry, Origin, SuspensionRow } from '../storage/storage.ts'
+import type { AppendOutcome, BlockRow, ChangeEntry, Origin, SuspensionRow } from '../storage/storage.ts'
 import { type AuthorGrant, Authorship } from './authorship.ts'
 import type { BlockIndex } from './block-index.ts'
 import type { Committer } from './committer.ts'
@@ -15,9 +15,11 @@ import { type Facts, readFrames } from './frame-reading.ts'
 import { costOf, type Ledger, type Ledgers } from './ledger.ts'
 import { checkPlace, checkRoom } from './placement.ts'
 import type { Quarantine } from './quarantine.ts'
+import type { Quotas } from './quotas.ts'
 import { Rates } from './rates.ts'
 import { type History, Recall } from './recall.ts'
 import { Turns } from './turns.ts'
+import type { Usage } from './usage.ts'
 
 export interface Submission {
   readonly origin: Origin
@@ -38,6 +40,8 @@ export interface IngestComponents {
   readonly committer: Committer
   readonly clock: Clock
   readonly quarantine: Quarantine
+  readonly quotas: Quotas
+  readonly usage: Usage
   readonly history: History
   /** The grant of an approved peer. */
   grantOf(peer: PeerId): AuthorGrant | undefined
@@ -55,7 +59,7 @@ export class Ingest {
 
   constructor(components: IngestComponents) {
     this.#components = components
-    this.#rates = new Rates(components.clock)
+    this.#rates = new Rates(components.clock, components.quotas.maxOpsPerPeerSecond)
     this.#recall = new Recall(components, this.#rates)
   }
 
@@ -183,8 +187,8 @@ export class Ingest {
         // Heads count for who made them: a supplier cannot make any in the name of another.
         const owner = authorship.owner(fact.actor)
         checkPlace(fact, ledger, senders, (actor) => ownsActor(this.#components.self, owner, actor))
-        checkRoom(fact, admission.objects.length, ledger)
-        ledger.apply(fact, admission)
+        checkRoom(fact, admission.objects.length, ledger, this.#components.quotas)
+        ledger.apply(fact, { ...admission, content: fact.content })
         const tip = authorship.tip(fact.actor)
         const author = authorship.supplied(fact.actor)
         const { hash, actor, seq, maxOp, deps } = fact
@@ -196,6 +200,7 @@ export class Ingest {
           maxOp,
           ops: costOf(fact),
           gap: admission.gap,
+          content: fact.content,
           deps,
           objects,
           bytes,
@@ -210,6 +215,7 @@ export class Ingest {
           ...(tip?.hash === hash ? { tip } : {}),
         })
       }
+      this.#components.usage.reserve(entries)
     } catch (error) {
       ledger.rollback()
       throw error
@@ -219,12 +225,13 @@ export class Ingest {
   }
 
   async #store(ledger: Ledger, entries: readonly ChangeEntry[], sender: string): Promise<void> {
-    const { ledgers, committer } = this.#components
+    const { ledgers, committer, usage } = this.#components
     const hashes = entries.map((entry) => entry.hash)
     ledger.sent(hashes, sender)
     ledgers.grown(ledger)
+    let outcomes: readonly AppendOutcome[] = []
     try {
-      const outcomes = await committer.submit(entries)
+      outcomes = await committer.submit(entries)
       const refused = outcomes.find((outcome) => outcome.kind === 'refused')
       if (refused?.kind === 'refused') throw new MooringError(refused.code)
     } catch (error) {
@@ -232,6 +239,7 @@ export class Ingest {
       throw error
     } finally {
       ledger.answered(hashes)
+      usage.release(entries.filter((_, index) => outcomes[index]?.kind !== 'stored'))
     }
   }
 }

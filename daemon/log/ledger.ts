@@ -20,6 +20,12 @@ async function inTurns<Item>(items: readonly Item[], take: (item: Item) => void)
   }
 }
 
+/** What every change has, by the keystroke: it is counted in operations. */
+const plainBytes = 128
+
+/** What a change holds beside that: a document is made of it, whatever it was compressed to. */
+export const contentOf = (expandedBytes: number): number => Math.max(0, expandedBytes - plainBytes)
+
 export class Ledger implements BlockKnowledge {
   readonly block: BlockId
   readonly #clock = new Map<ActorId, ActorTip>()
@@ -35,6 +41,8 @@ export class Ledger implements BlockKnowledge {
   maxOp: number
   ops: number
   gaps: number
+  /** Bytes that its changes hold. */
+  content: number
   /** Frames handed to the store and not yet answered. */
   inFlight = 0
   /** Size at which the ledger is counted among all of them. */
@@ -42,17 +50,18 @@ export class Ledger implements BlockKnowledge {
   /** True once the store refused something that this ledger holds. */
   isStale = false
 
-  private constructor(row: BlockState['row']) {
+  private constructor({ row, content }: Pick<BlockState, 'row' | 'content'>) {
     this.block = row.id
     this.#isComplete = row.horizonSeq === 0
     this.maxOp = row.maxOp
     this.ops = row.ops
     this.gaps = row.gaps
+    this.content = content
   }
 
   /** A little at a time: a block may have hundreds of thousands of changes, and the main thread has other things to do. */
-  static async of({ row, clock, objects, known }: BlockState): Promise<Ledger> {
-    const ledger = new Ledger(row)
+  static async of({ row, content, clock, objects, known }: BlockState): Promise<Ledger> {
+    const ledger = new Ledger({ row, content })
     const heads = new Set(row.heads)
     for (const head of heads) ledger.#heads.set(head, undefined)
     await inTurns(clock, (each) => {
@@ -141,8 +150,12 @@ export class Ledger implements BlockKnowledge {
   }
 
   /** Takes an admitted change in, until {@link keep} or {@link rollback}. */
-  apply(facts: Omit<ChangeFacts, 'expanded'>, { objects, gap }: { objects: readonly NewObject[]; gap: number }): void {
-    const before = { last: this.#clock.get(facts.actor), maxOp: this.maxOp, ops: this.ops, gaps: this.gaps }
+  apply(
+    facts: Omit<ChangeFacts, 'expanded'>,
+    { objects, gap, content = 0 }: { objects: readonly NewObject[]; gap: number; content?: number },
+  ): void {
+    const { maxOp, ops, gaps } = this
+    const before = { last: this.#clock.get(facts.actor), maxOp, ops, gaps, content: this.content }
     const replaced = facts.deps.flatMap((dep) => (this.#heads.has(dep) ? [[dep, this.#heads.get(dep)] as const] : []))
     for (const [dep] of replaced) this.#heads.delete(dep)
     this.#heads.set(facts.hash, facts.actor)
@@ -152,6 +165,7 @@ export class Ledger implements BlockKnowledge {
     this.maxOp = Math.max(this.maxOp, facts.maxOp)
     this.ops += costOf(facts)
     this.gaps += gap
+    this.content += content
     this.#undo.push(() => {
       if (before.last === undefined) this.#clock.delete(facts.actor)
       else this.#clock.set(facts.actor, before.last)
@@ -162,6 +176,7 @@ export class Ledger implements BlockKnowledge {
       this.maxOp = before.maxOp
       this.ops = before.ops
       this.gaps = before.gaps
+      this.content = before.content
     })
   }
 

@@ -7,6 +7,7 @@ import type { ActorId } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { Facts } from './frame-reading.ts'
 import { costOf, type Ledger } from './ledger.ts'
+import { fullRetryMs, type Quotas } from './quotas.ts'
 
 /** Edits of one peer that stand side by side: one for each of its known replicas. */
 const maxHeadsPerPeer = 64
@@ -38,11 +39,21 @@ export function checkPlace(
 }
 
 /** Bounds of a block: what is kept in memory to take changes in, and what a document is made of. */
-export function checkRoom(fact: Facts, objects: number, ledger: Ledger): void {
+export function checkRoom(
+  fact: Pick<Facts, 'content' | 'ops' | 'seq'>,
+  objects: number,
+  ledger: Pick<Ledger, 'actors' | 'content' | 'objects' | 'ops'>,
+  quotas: Pick<Quotas, 'maxBytesPerBlock' | 'maxOpsPerBlock'> = limits,
+): void {
   const isFull: readonly (readonly [boolean, string])[] = [
-    [ledger.ops + costOf(fact) > limits.maxOpsPerBlock, 'a block has at most maxOpsPerBlock operations'],
+    [ledger.ops + costOf(fact) > quotas.maxOpsPerBlock, 'a block has at most maxOpsPerBlock operations'],
+    [ledger.content + fact.content > quotas.maxBytesPerBlock, 'a block holds at most maxBytesPerBlock bytes'],
     [ledger.objects + objects > limits.maxObjectsPerBlock, 'a block has at most maxObjectsPerBlock objects'],
     [fact.seq === 1 && ledger.actors >= limits.maxActorsPerBlock, 'a block has at most maxActorsPerBlock actors'],
   ]
-  for (const [isOver, detail] of isFull) if (isOver) throw new MooringError('quota-exceeded', { detail })
+  for (const [isOver, bound] of isFull) {
+    if (!isOver) continue
+    const detail = `${bound}; moor block reset-history makes room`
+    throw new MooringError('quota-exceeded', { detail, retryAfterMs: fullRetryMs })
+  }
 }

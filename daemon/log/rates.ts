@@ -20,10 +20,12 @@ const retryAfterMs = 1_000
 
 export class Rates {
   readonly #clock: Clock
+  readonly #perSecond: number
   readonly #accounts = new Map<PeerId, Account>()
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, perSecond: number = limits.maxOpsPerPeerSecond) {
     this.#clock = clock
+    this.#perSecond = perSecond
   }
 
   /** A token bucket; one second's worth may come at once. @throws `rate-limited` */
@@ -33,7 +35,7 @@ export class Rates {
       account.tokens -= cost
       return
     }
-    const waitMs = Math.ceil(((cost - account.tokens) * 1_000) / limits.maxOpsPerPeerSecond)
+    const waitMs = Math.ceil(((cost - account.tokens) * 1_000) / this.#perSecond)
     throw new MooringError('rate-limited', { detail: 'maxOpsPerPeerSecond', retryAfterMs: waitMs })
   }
 
@@ -51,9 +53,9 @@ export class Rates {
 
   #account(peer: PeerId): Account {
     const nowMs = this.#clock.monotonicMs()
-    const account = this.#accounts.get(peer) ?? { tokens: limits.maxOpsPerPeerSecond, atMs: nowMs, open: 0 }
-    const refill = ((nowMs - account.atMs) * limits.maxOpsPerPeerSecond) / 1_000
-    account.tokens = Math.min(limits.maxOpsPerPeerSecond, account.tokens + refill)
+    const account = this.#accounts.get(peer) ?? { tokens: this.#perSecond, atMs: nowMs, open: 0 }
+    const refill = ((nowMs - account.atMs) * this.#perSecond) / 1_000
+    account.tokens = Math.min(this.#perSecond, account.tokens + refill)
     account.atMs = nowMs
     if (!this.#accounts.has(peer)) this.#keep(peer, account, nowMs)
     return account

@@ -53,6 +53,8 @@ export interface ChangeEntry extends EntryBase {
   readonly ops: number
   /** Counters between what it builds on and its first operation. */
   readonly gap: number
+  /** Bytes that it holds, uncompressed, beyond the few that every change has. */
+  readonly content: number
   readonly deps: readonly ChangeHash[]
   readonly objects: readonly ObjectRow[]
   /** The raw chunk, byte for byte as it was checked. May be a view of a larger buffer. */

@@ -12,6 +12,7 @@ import { MemoryFindings } from './memory-findings.ts'
 import { cardOf, checkFold, type FoldTables, firstOfActors, foldableRows, measure } from './memory-fold.ts'
 import { MemoryPeers } from './memory-peers.ts'
 import { copyBytes, copyClock, copySnapshot, firstAfter } from './memory-rows.ts'
+import { MemoryUsage } from './memory-usage.ts'
 import { type AppendTables, type PlannedBlock, toRow } from './planned.ts'
 import type {
   AppendOutcome,
@@ -23,6 +24,7 @@ import type {
   Decision,
   Epoch,
   FoldableRows,
+  Folded,
   FoldQuery,
   InviteRow,
   LogEntry,
@@ -30,6 +32,7 @@ import type {
   LogQuery,
   ObjectRow,
   PeerRow,
+  PeerUsage,
   QuarantineRow,
   RequestRow,
   Seq,
@@ -40,6 +43,7 @@ import type {
   VerifiedRow,
 } from './storage.ts'
 import { closedError } from './storage-errors.ts'
+import { addedBy, rowBytes } from './usage-rows.ts'
 
 interface StoredBlock {
   row: BlockRow
@@ -63,6 +67,7 @@ class MemoryStorage implements Storage {
   readonly #epochs: { readonly id: string; readonly startSeq: Seq }[] = []
   readonly #peers = new MemoryPeers()
   readonly #found = new MemoryFindings()
+  readonly #usage = new MemoryUsage()
   #seq: Seq = 0
   #isOpen = true
 
@@ -104,6 +109,7 @@ class MemoryStorage implements Storage {
       this.#log.push({ seq, block, hash, actor, actorSeq, maxOp, ...own })
     }
     this.#found.write(plan)
+    this.#usage.add(addedBy(plan.changes.map(({ entry }) => entry)))
     for (const { from, to } of plan.released) {
       const [moved] = this.#log.splice(firstAfter(this.#log, from - 1), 1)
       if (moved !== undefined) this.#log.splice(firstAfter(this.#log, to), 0, { ...moved, seq: to })
@@ -127,7 +133,8 @@ class MemoryStorage implements Storage {
     this.#check()
     const { row, clock, objects } = this.#stored(block)
     const known = this.#log.flatMap((each) => (each.block === block ? [{ hash: each.hash, maxOp: each.maxOp }] : []))
-    return structuredClone({ row, clock: [...clock.values()], objects: [...objects.values()], known })
+    const content = this.#usage.contentOf(block)
+    return structuredClone({ row, content, clock: [...clock.values()], objects: [...objects.values()], known })
   }
 
   async readLog({ after, until, block, maxBytes }: LogQuery): Promise<LogPage> {
@@ -149,11 +156,13 @@ class MemoryStorage implements Storage {
     return page(until)
   }
 
-  async putSnapshot(snapshot: Snapshot): Promise<void> {
+  async putSnapshot(snapshot: Snapshot): Promise<readonly PeerUsage[]> {
     this.#check()
     const stored = this.#stored(snapshot.block)
-    if (stored.snapshot !== undefined && stored.snapshot.seq > snapshot.seq) return
+    if (stored.snapshot !== undefined && stored.snapshot.seq > snapshot.seq) return []
+    const before = stored.snapshot?.bytes.length ?? 0
     stored.snapshot = copySnapshot(snapshot)
+    return this.#usage.resize(snapshot.block, snapshot.bytes.length - before)
   }
 
   async snapshot(block: BlockId): Promise<Snapshot | undefined> {
@@ -174,7 +183,7 @@ class MemoryStorage implements Storage {
     return measure(foldableRows(this.#foldTables(), block, until))
   }
 
-  async fold({ block, until, maxRows }: FoldQuery): Promise<Omit<FoldableRows, 'lastSeq'>> {
+  async fold({ block, until, maxRows }: FoldQuery): Promise<Folded> {
     this.#check()
     const stored = this.#stored(block)
     checkFold(this.#foldTables(), stored, until)
@@ -182,7 +191,7 @@ class MemoryStorage implements Storage {
     const { lastSeq, ...amount } = measure([...gone])
     this.#log = this.#log.filter((row) => !gone.has(row))
     stored.row = { ...stored.row, horizonSeq: Math.max(stored.row.horizonSeq, lastSeq) }
-    return amount
+    return { ...amount, usage: this.#usage.resize(block, -amount.bytes - rowBytes * amount.rows) }
   }
 
   async firstAfter(block: BlockId, after: Seq): Promise<readonly Pick<ChangeRow, 'actor' | 'actorSeq'>[]> {
@@ -198,6 +207,11 @@ class MemoryStorage implements Storage {
   async suspensions(): Promise<readonly SuspensionRow[]> {
     this.#check()
     return this.#found.suspensions()
+  }
+
+  async usage(): Promise<readonly PeerUsage[]> {
+    this.#check()
+    return this.#usage.peers()
   }
 
   async verified(): Promise<readonly VerifiedRow[]> {

@@ -14,6 +14,7 @@ import type {
   SuspensionColumns,
 } from './sqlite-rows.ts'
 import { blockRow, damagedPeerRow, inviteRow, peerRow, quarantineRow, requestRow } from './sqlite-rows.ts'
+import type { UsageColumns } from './sqlite-usage.ts'
 import type {
   BlockId,
   BlockRow,
@@ -22,12 +23,14 @@ import type {
   InviteRow,
   Origin,
   PeerRow,
+  PeerUsage,
   QuarantineRow,
   RequestRow,
   Seq,
   SuspensionRow,
   VerifiedRow,
 } from './storage.ts'
+import { totals } from './usage-rows.ts'
 
 export type ReportDamage = (damaged: DamagedRow) => void
 
@@ -80,6 +83,16 @@ export class FactReader {
     // Believed all the same: what is left out here would be served.
     for (const row of rows) this.isSound('quarantine', row, row.seq, row.block)
     return rows.map(quarantineRow)
+  }
+
+  usage(): PeerUsage[] {
+    const rows = this.#sql.usage.all() as UsageColumns[]
+    return totals(rows.filter((row) => this.isSound('usage', row, `${row.block} ${row.peer}`)))
+  }
+
+  contentOf(block: BlockId): number {
+    const rows = this.#sql.usageOf.all(block) as UsageColumns[]
+    return rows.reduce((sum, row) => sum + (isSound('usage', row) ? row.content : 0), 0)
   }
 
   suspensions(): SuspensionRow[] {
@@ -149,6 +162,8 @@ function prepare(db: Database.Database) {
     blocks: db.prepare('SELECT * FROM block ORDER BY id'),
     origin: db.prepare('SELECT id, peer, replica, sum FROM replica WHERE id = ?'),
     quarantined: db.prepare('SELECT * FROM quarantine ORDER BY seq'),
+    usage: db.prepare('SELECT * FROM usage'),
+    usageOf: db.prepare('SELECT * FROM usage WHERE block = ?'),
     suspensions: db.prepare('SELECT peer, reason, at_ms, sum FROM suspension ORDER BY peer'),
     verified: db.prepare('SELECT block, seq, sum FROM verified'),
     peers: db.prepare('SELECT * FROM peer ORDER BY peer'),

@@ -31,8 +31,8 @@ export interface PackedBatch {
 }
 
 const hashLength = 32
-/** Numbers per change: author, block, actor seq, max op, ops, gap, then lengths: actor, deps, signature (−1: no tip), bytes. */
-const stride = 10
+/** Numbers per change: author, block, actor seq, max op, ops, gap, content, then lengths: actor, deps, signature (−1: no tip), bytes. */
+const stride = 11
 
 export function packBatch(entries: readonly LogEntry[]): PackedBatch {
   const others = new Map<number, OtherEntry>()
@@ -69,6 +69,7 @@ export function packBatch(entries: readonly LogEntry[]): PackedBatch {
     numbers[field++] = entry.maxOp
     numbers[field++] = entry.ops
     numbers[field++] = entry.gap
+    numbers[field++] = entry.content
     numbers[field++] = actorLength
     numbers[field++] = entry.deps.length
     numbers[field++] = entry.tip === undefined ? -1 : entry.tip.signature.length
@@ -91,7 +92,8 @@ export function* unpackBatch(batch: PackedBatch): Generator<PlannedEntry<Unpacke
     }
     const author = batch.authors[number()]
     if (author === undefined) throw new TypeError('a packed change has no author')
-    const [block, actorSeq, maxOp, ops, gap] = [number(), number(), number(), number(), number()]
+    const [block, actorSeq, maxOp] = [number(), number(), number()]
+    const [ops, gap, content] = [number(), number(), number()]
     const [actorLength, depCount, signatureLength, bytesLength] = [number(), number(), number(), number()]
     const hashBytes = take(hashLength)
     const actorBytes = take(actorLength)
@@ -110,6 +112,7 @@ export function* unpackBatch(batch: PackedBatch): Generator<PlannedEntry<Unpacke
       maxOp,
       ops,
       gap,
+      content,
       deps,
       objects: batch.objects.get(index) ?? [],
       bytes: take(bytesLength),

@@ -31,6 +31,7 @@ export function readerOps(db: Database.Database, post: (reply: ThreadReply) => v
     quarantined: () => facts.quarantined(),
     suspensions: () => facts.suspensions(),
     verified: () => facts.verified(),
+    usage: () => facts.usage(),
     peers: () => facts.peers(),
     requests: () => facts.requests(),
     invite: (hash: string) => facts.invite(hash),

@@ -69,7 +69,7 @@ export class Reader {
       if (known === undefined || sound.includes(false)) {
         throw new MooringError('block-damaged', { detail: `block ${block}` })
       }
-      return packState(blockRow(row), clock, objects, known)
+      return packState(blockRow(row), this.facts.contentOf(block), { clock, objects, known })
     })()
   }
 

@@ -53,6 +53,7 @@ const covered = {
   verified: ['block', 'seq'],
   quarantine: ['block', 'hash', 'seq', 'event_seq', 'actor', 'actor_seq', 'peer', 'cause', 'reason', 'at_ms'],
   suspension: ['peer', 'reason', 'at_ms'],
+  usage: ['block', 'peer', 'disk', 'content'],
 } as const
 
 export type SummedTable = keyof typeof covered

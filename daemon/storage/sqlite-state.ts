@@ -17,6 +17,7 @@ export interface PackedKnown {
 
 export interface PackedState {
   readonly row: BlockRow
+  readonly content: number
   readonly known: PackedKnown
   readonly clock: PackedKnown & {
     /** In hex, each followed by a separator. */
@@ -38,12 +39,17 @@ const objectTypes: readonly ObjectType[] = ['map', 'list', 'text', 'table']
 
 export function packState(
   row: BlockRow,
-  clock: readonly ClockColumns[],
-  objects: readonly ObjectColumns[],
-  known: PackedKnown,
+  content: number,
+  rows: {
+    readonly clock: readonly ClockColumns[]
+    readonly objects: readonly ObjectColumns[]
+    readonly known: PackedKnown
+  },
 ): PackedState {
+  const { clock, objects, known } = rows
   return {
     row,
+    content,
     known,
     clock: {
       actors: clock.map(({ actor }) => actor.toString('hex') + separator).join(''),
@@ -64,7 +70,7 @@ export function packState(
 /** Rows that are taken apart in one turn: some milliseconds at most. */
 const rowsPerTurn = 2_000
 
-export async function unpackState({ row, known, clock, objects }: PackedState): Promise<BlockState> {
+export async function unpackState({ row, content, known, clock, objects }: PackedState): Promise<BlockState> {
   const inTurns = async <Row>(count: number, part: (from: number, until: number) => Row[]): Promise<Row[]> => {
     const rows: Row[] = []
     for (let from = 0; from < count; from += rowsPerTurn) {
@@ -94,6 +100,7 @@ export async function unpackState({ row, known, clock, objects }: PackedState): 
     }))
   return {
     row,
+    content,
     clock: await inTurns(clock.seqs.length, clockPart),
     objects: await inTurns(objects.depths.length, objectPart),
     known: await inTurns(known.maxOps.length, (from, until) =>

@@ -31,7 +31,7 @@ type WriteStatement =
   | 'putVerified'
   | 'foldable'
   | 'deleteChange'
-  | 'snapshotSeq'
+  | 'snapshotCard'
   | 'putSnapshot'
   | 'lastEpoch'
   | 'insertEpoch'
@@ -103,7 +103,7 @@ export function prepareWrites(db: Database.Database): WriteStatements {
          AND seq NOT IN (SELECT seq FROM quarantine) ORDER BY seq LIMIT ?`,
     ),
     deleteChange: db.prepare('DELETE FROM change WHERE seq = ?'),
-    snapshotSeq: db.prepare('SELECT seq FROM snapshot WHERE block = ?').pluck(),
+    snapshotCard: db.prepare('SELECT seq, length(bytes) AS bytes FROM snapshot WHERE block = ?'),
     putSnapshot: db.prepare(
       `INSERT INTO snapshot (block, seq, changes, heads, sum, bytes) VALUES (?, ?, ?, ?, ?, ?)
        ON CONFLICT (block) DO UPDATE SET seq = excluded.seq, changes = excluded.changes, heads = excluded.heads,

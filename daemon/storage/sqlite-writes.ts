@@ -15,6 +15,7 @@ import type { BlockColumns } from './sqlite-rows.ts'
 import { blockColumns, blockRow, json, quarantineColumns } from './sqlite-rows.ts'
 import { changeSum, snapshotSum } from './sqlite-sum.ts'
 import type { Transact } from './sqlite-transaction.ts'
+import { UsageTable } from './sqlite-usage.ts'
 import type { WriteStatements } from './sqlite-write-statements.ts'
 import { prepareWrites } from './sqlite-write-statements.ts'
 import type {
@@ -22,13 +23,15 @@ import type {
   BlockId,
   BlockRow,
   Epoch,
-  FoldableRows,
+  Folded,
   FoldQuery,
   Origin,
+  PeerUsage,
   Seq,
   Snapshot,
   VerifiedRow,
 } from './storage.ts'
+import { addedBy, rowBytes } from './usage-rows.ts'
 
 /** A stored change is only its seq: a number crosses threads far cheaper than an object. */
 export type PackedOutcome = Seq | AppendOutcome
@@ -44,6 +47,7 @@ export class LogWriter {
   readonly #sql: WriteStatements
   readonly #blocks = new Map<BlockId, BlockRow>()
   readonly #origins = new Map<string, number>()
+  readonly #usage: UsageTable
   #lastSeq: Seq
   #lastBlock: BlockId
 
@@ -51,6 +55,7 @@ export class LogWriter {
     this.#transact = transact
     this.#self = self
     this.#sql = prepareWrites(db)
+    this.#usage = new UsageTable(db)
     this.#lastSeq = Number(this.#sql.lastSeq.get())
     this.#lastBlock = Number(this.#sql.lastBlock.get())
   }
@@ -86,23 +91,24 @@ export class LogWriter {
     this.#transact(() => this.#sql.unsuspend.run(peer))
   }
 
-  putSnapshot({ block, seq, changes, heads, bytes }: Snapshot): void {
-    this.#transact(() => {
+  putSnapshot({ block, seq, changes, heads, bytes }: Snapshot): PeerUsage[] {
+    return this.#transact(() => {
       this.#mustBlock(block)
-      const stored = this.#sql.snapshotSeq.get(block)
-      if (stored !== undefined && Number(stored) > seq) return
+      const stored = this.#snapshotCard(block)
+      if (stored.seq > seq) return []
       const packed = packHashes(heads)
       const sum = snapshotSum({ block, seq, changes, heads: packed, bytes })
       this.#sql.putSnapshot.run(block, seq, changes, packed, sum, bytes)
+      return this.#usage.resize(block, bytes.length - stored.bytes)
     })
   }
 
   /** As with {@link putVerified}, the cached row of the block is outdated. */
-  fold({ block, until, maxRows }: FoldQuery): Omit<FoldableRows, 'lastSeq'> {
+  fold({ block, until, maxRows }: FoldQuery): Folded {
     const gone = this.#transact(() => {
       const stored = this.#mustBlock(block)
       for (const [reached, detail] of [
-        [Number(this.#sql.snapshotSeq.get(block) ?? 0), 'the snapshot does not reach'],
+        [this.#snapshotCard(block).seq, 'the snapshot does not reach'],
         [this.#verifiedSeq(block), 'not verified'],
       ] as const) {
         if (reached < until) throw new MooringError('wrong-state', { detail })
@@ -111,10 +117,12 @@ export class LogWriter {
       for (const { seq } of rows) this.#sql.deleteChange.run(seq)
       const last = rows.at(-1)
       if (last !== undefined) this.#putBlock({ ...stored, horizonSeq: Math.max(stored.horizonSeq, last.seq) })
-      return rows
+      const bytes = rows.reduce((sum, row) => sum + row.bytes, 0)
+      const usage = this.#usage.resize(block, -bytes - rowBytes * rows.length)
+      return { rows: rows.length, bytes, usage }
     })
     this.#blocks.delete(block)
-    return { rows: gone.length, bytes: gone.reduce((sum, { bytes }) => sum + bytes, 0) }
+    return gone
   }
 
   openEpoch(): Epoch {
@@ -155,6 +163,7 @@ export class LogWriter {
       })
       sql.insertChange.run(seq, block, hashBytes, maxOp, actorBytes, actorSeq, entry.ops, originId, sum, bytes)
     }
+    this.#usage.add(addedBy(plan.changes.map(({ entry }) => entry)))
     this.#writeQuarantine(plan)
   }
 
@@ -217,6 +226,10 @@ export class LogWriter {
   #verifiedSeq(block: BlockId): Seq {
     const row = this.#sql.verified.get(block) as VerifiedColumns | undefined
     return row !== undefined && isSound('verified', row) ? row.seq : 0
+  }
+
+  #snapshotCard(block: BlockId): { readonly seq: Seq; readonly bytes: number } {
+    return (this.#sql.snapshotCard.get(block) as { seq: Seq; bytes: number } | undefined) ?? { seq: 0, bytes: 0 }
   }
 
   #newestAt(address: BlockAddress): BlockRow | undefined {

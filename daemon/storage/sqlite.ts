@@ -24,12 +24,14 @@ import type {
   Decision,
   Epoch,
   FoldableRows,
+  Folded,
   FoldQuery,
   InviteRow,
   LogEntry,
   LogPage,
   LogQuery,
   PeerRow,
+  PeerUsage,
   QuarantineRow,
   RequestRow,
   Seq,
@@ -146,7 +148,7 @@ export class SqliteStorage implements Storage {
     return { rows: unpackRows(page), next: page.next, clock: page.clock }
   }
 
-  putSnapshot(snapshot: Snapshot): Promise<void> {
+  putSnapshot(snapshot: Snapshot): Promise<readonly PeerUsage[]> {
     // A copy of exactly the content: the caller keeps its own, and nothing around it crosses over.
     const bytes = new Uint8Array(snapshot.bytes)
     return this.#write('putSnapshot', [{ ...snapshot, bytes }], [bytes.buffer])
@@ -164,7 +166,7 @@ export class SqliteStorage implements Storage {
     return this.#read('foldable', [block, until])
   }
 
-  fold(query: FoldQuery): Promise<Omit<FoldableRows, 'lastSeq'>> {
+  fold(query: FoldQuery): Promise<Folded> {
     return this.#write('fold', [query])
   }
 
@@ -178,6 +180,10 @@ export class SqliteStorage implements Storage {
 
   suspensions(): Promise<readonly SuspensionRow[]> {
     return this.#read('suspensions', [])
+  }
+
+  usage(): Promise<readonly PeerUsage[]> {
+    return this.#read('usage', [])
   }
 
   verified(): Promise<readonly VerifiedRow[]> {

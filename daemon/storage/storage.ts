@@ -137,8 +137,16 @@ export interface BlockState {
   readonly row: BlockRow
   readonly clock: readonly ClockRow[]
   readonly objects: readonly ObjectRow[]
+  /** Bytes that its changes hold, those included that are no rows any more. */
+  readonly content: number
   /** Every change of the block that is a row of the log, with its highest operation counter. */
   readonly known: readonly { readonly hash: ChangeHash; readonly maxOp: number }[]
+}
+
+/** What a peer takes up on the disk, over all blocks; or by how much that has changed. */
+export interface PeerUsage {
+  readonly peer: PeerId
+  readonly disk: number
 }
 
 export interface Snapshot {
@@ -167,6 +175,11 @@ export interface FoldableRows {
   readonly bytes: number
   /** Position of the last one; 0 when there is none. */
   readonly lastSeq: Seq
+}
+
+/** What went, and by how much peers take up less. */
+export interface Folded extends Omit<FoldableRows, 'lastSeq'> {
+  readonly usage: readonly PeerUsage[]
 }
 
 export interface FoldQuery {
@@ -225,8 +238,13 @@ export interface Storage {
    * @throws `database-corrupt`
    */
   readLog(query: LogQuery): Promise<LogPage>
-  /** Replaces the block's snapshot unless the stored one is newer. @throws `block-not-found` */
-  putSnapshot(snapshot: Snapshot): Promise<void>
+  /**
+   * Replaces the block's snapshot unless the stored one is newer. Answers by how much peers take up more, or less.
+   * @throws `block-not-found`
+   */
+  putSnapshot(snapshot: Snapshot): Promise<readonly PeerUsage[]>
+  /** By peer id; those that wrote nothing are left out. */
+  usage(): Promise<readonly PeerUsage[]>
   quarantined(): Promise<readonly QuarantineRow[]>
   suspensions(): Promise<readonly SuspensionRow[]>
   verified(): Promise<readonly VerifiedRow[]>
@@ -244,7 +262,7 @@ export interface Storage {
    * transaction. Clock, objects, heads and counts stay. Answers what went; nothing is left to do when that is nothing.
    * @throws `block-not-found`; `wrong-state` unless both the stored snapshot and the verified position reach `until`
    */
-  fold(query: FoldQuery): Promise<Omit<FoldableRows, 'lastSeq'>>
+  fold(query: FoldQuery): Promise<Folded>
   /** The first row of each actor of a block after a position. */
   firstAfter(block: BlockId, after: Seq): Promise<readonly Pick<ChangeRow, 'actor' | 'actorSeq'>[]>
 

@@ -13,6 +13,7 @@ import { metaCases } from './storage-meta.cases.ts'
 import { quarantineCases } from './storage-quarantine.cases.ts'
 import { reopenCases } from './storage-reopen.cases.ts'
 import { replaceCases } from './storage-replace.cases.ts'
+import { usageCases } from './storage-usage.cases.ts'
 
 export interface StorageSubject {
   readonly storage: Storage
@@ -37,6 +38,7 @@ export function storageSuite(name: string, setup: StorageSetup, options: SuiteOp
     metaCases(setup)
     quarantineCases(setup)
     decisionCases(setup)
+    usageCases(setup)
     if (!options.keepsNothing) reopenCases(setup)
   })
 }

@@ -127,6 +127,38 @@ export const logMutations: readonly Mutation[] = [
     tests: [{ file: 'test/unit/protocol/sync/admit.test.ts', title: 'refuses more operations than a block may have' }],
   },
   {
+    name: 'bytes-per-block',
+    promise: 'a block holds no more than a document of it can be made',
+    edits: [
+      {
+        file: 'daemon/log/placement.ts',
+        find: 'ledger.content + fact.content > quotas.maxBytesPerBlock',
+        replace: 'false',
+      },
+    ],
+    tests: [
+      { file: 'test/network/quotas.test.ts', title: 'holds at most maxBytesPerBlock bytes in its changes' },
+      { file: 'test/unit/daemon/log/placement.test.ts', title: 'holds so many bytes, and what takes none may go on' },
+    ],
+  },
+  {
+    name: 'bytes-per-peer',
+    promise: 'one peer does not fill the disk for all',
+    edits: [
+      {
+        file: 'daemon/log/ingest.ts',
+        find: 'this.#components.usage.reserve(entries)',
+        replace: '',
+      },
+    ],
+    tests: [
+      {
+        file: 'test/network/disk-quota.test.ts',
+        title: 'is taken up by one plugin as far as it may, and by the others as before',
+      },
+    ],
+  },
+  {
     name: 'ops-rate',
     promise: 'one peer takes no more operations a second than its share',
     edits: [

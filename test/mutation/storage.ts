@@ -145,8 +145,8 @@ export const storageMutations: readonly Mutation[] = [
     edits: [
       {
         file: 'daemon/log/ingest.ts',
-        find: 'const outcomes = await committer.submit(entries)',
-        replace: 'const outcomes = (void committer.submit(entries).catch(() => {}), [])',
+        find: 'outcomes = await committer.submit(entries)',
+        replace: 'outcomes = (void committer.submit(entries).catch(() => {}), [])',
       },
     ],
     tests: [

@@ -1,9 +1,10 @@
 /** Each bound on what a plugin may send, met and exceeded by one: the first is taken, the second refused with its code. */
 import { createHash } from 'node:crypto'
 import * as A from '@automerge/automerge'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { contentOf } from '../../daemon/log/ledger.ts'
 import { limits, type MapValue, schemaNamed } from '../../protocol/index.ts'
-import { encodeRun } from '../../protocol/sync/index.ts'
+import { encodeRun, readChange } from '../../protocol/sync/index.ts'
 import { alice, bob, mallory } from '../fixtures/cast.ts'
 import { assemble, bodyOf, type ChangeParts, decodeOps, takeApart, withOps, wrap } from '../fixtures/change-builder.ts'
 import { ManualClock } from '../fixtures/clock.ts'
@@ -193,5 +194,79 @@ describe('a plugin', () => {
     block.change((draft) => void A.splice(draft, ['text'], 0, 0, 'on all of them '))
     await block.flushed()
     expect(world.log.index.at(notes as never)?.heads).toHaveLength(1)
+  })
+})
+
+describe('a block', () => {
+  /** As if the block held so much already, or had so many: what a test would need minutes to write. */
+  function begunWith(state: { content?: number; objects?: number; actors?: number; ops?: number }): void {
+    const { storage } = world
+    const blockState = storage.blockState.bind(storage)
+    vi.spyOn(storage, 'blockState').mockImplementation(async (block) => {
+      const { row, clock, objects, content, ...rest } = await blockState(block)
+      const extraClock = Array.from({ length: state.actors ?? 0 }, (_, n) => ({
+        ...{ actor: `ff${n.toString(16).padStart(46, '0')}`, seq: 1, maxOp: 1, signature: new Uint8Array() },
+        hash: n.toString(16).padStart(64, '0'),
+      }))
+      const extraObjects = Array.from({ length: state.objects ?? 0 }, (_, n) => ({
+        id: `${n}@ff`,
+        type: 'map',
+        depth: 1,
+      }))
+      return {
+        ...rest,
+        row: { ...row, ops: row.ops + (state.ops ?? 0) },
+        clock: [...clock, ...extraClock] as typeof clock,
+        objects: [...objects, ...extraObjects] as typeof objects,
+        content: content + (state.content ?? 0),
+      }
+    })
+  }
+
+  afterEach(() => {
+    vi.restoreAllMocks()
+  })
+
+  const text = (length: number): Uint8Array => insert(textDoc(actorOf(mallory)), 0, 'x'.repeat(length)).bytes
+
+  it('holds at most maxBytesPerBlock bytes in its changes', async () => {
+    await begin()
+    const held = contentOf(readChange(text(1_000)).expanded.byteLength)
+    begunWith({ content: limits.maxBytesPerBlock - held })
+    expect(await outcome([text(1_001)])).toBe('quota-exceeded')
+    expect(await outcome([text(1_000)])).toBe('ok')
+    expect(await outcome([text(1_000)])).toBe('quota-exceeded')
+    // What takes no more than every change does is counted in operations.
+    expect(await outcome([text(1)])).toBe('ok')
+  })
+
+  it('has at most maxOpsPerBlock operations', async () => {
+    await begin()
+    begunWith({ ops: limits.maxOpsPerBlock - (world.log.index.at(notes as never)?.ops ?? 0) - 10 })
+    expect(await outcome([text(11)])).toBe('quota-exceeded')
+    expect(await outcome([text(10)])).toBe('ok')
+    expect(await outcome([text(1)])).toBe('quota-exceeded')
+  })
+
+  it('has at most maxActorsPerBlock actors, who may go on', async () => {
+    await begin()
+    // One is that of the schema's first change.
+    begunWith({ actors: limits.maxActorsPerBlock - 2 })
+    const first = insert(textDoc(actorOf(mallory)), 0, 'x')
+    expect(await outcome([first.bytes])).toBe('ok')
+    expect(await outcome([text(1)])).toBe('quota-exceeded')
+    expect(await outcome([insert(first.doc, 0, 'y').bytes])).toBe('ok')
+  })
+
+  it('has at most maxObjectsPerBlock objects', async () => {
+    await begin('map')
+    begunWith({ objects: limits.maxObjectsPerBlock - 3 })
+    const objects = (count: number): Uint8Array =>
+      changed(mapDoc(), (draft) => {
+        for (let n = 0; n < count; n++) draft.map[`key ${n}`] = {} as never
+      }).bytes
+    expect(await outcome([objects(3)])).toBe('quota-exceeded')
+    expect(await outcome([objects(2)])).toBe('ok')
+    expect(await outcome([objects(1)])).toBe('quota-exceeded')
   })
 })

@@ -8,6 +8,7 @@ import type {
   LogPage,
   LogQuery,
   PeerRow,
+  PeerUsage,
   Seq,
   Snapshot,
   Storage,
@@ -65,8 +66,13 @@ export class LifeStore implements Storage {
     return this.#write({ kind: 'decide', decision: structuredClone(decision) })
   }
 
-  putSnapshot(snapshot: Snapshot): Promise<void> {
-    return this.#write({ kind: 'snapshot', snapshot })
+  putSnapshot(snapshot: Snapshot): ReturnType<Storage['putSnapshot']> {
+    return this.#inOrder(async () => {
+      await this.#writeTime()
+      const usage = await this.#changing({ kind: 'snapshot', snapshot })
+      await this.#writeTime()
+      return usage
+    })
   }
 
   putVerified(verified: Verified): Promise<void> {
@@ -78,10 +84,10 @@ export class LifeStore implements Storage {
       await this.#writeTime()
       const { inner } = this.#disk
       const before = await inner.foldable(query.block, query.until)
-      await this.#disk.write({ kind: 'fold', query })
+      const usage = await this.#changing({ kind: 'fold', query })
       const after = await inner.foldable(query.block, query.until)
       await this.#writeTime()
-      return { rows: before.rows - after.rows, bytes: before.bytes - after.bytes }
+      return { rows: before.rows - after.rows, bytes: before.bytes - after.bytes, usage }
     })
   }
 
@@ -102,6 +108,7 @@ export class LifeStore implements Storage {
   epochs = (): Promise<readonly Epoch[]> => this.#read(() => this.#disk.epochs())
   lastSeq = (): Promise<Seq> => this.#read(() => this.#disk.inner.lastSeq())
   blocks: Storage['blocks'] = () => this.#read(() => this.#disk.inner.blocks())
+  usage: Storage['usage'] = () => this.#read(() => this.#disk.inner.usage())
   clock: Storage['clock'] = (block, actors) => this.#read(() => this.#disk.inner.clock(block, actors))
   blockState: Storage['blockState'] = (block) => this.#read(() => this.#disk.inner.blockState(block))
   snapshot: Storage['snapshot'] = (block) => this.#read(() => this.#disk.inner.snapshot(block))
@@ -136,6 +143,14 @@ export class LifeStore implements Storage {
       await this.#disk.write(write)
       await this.#writeTime()
     })
+  }
+
+  /** By how much peers take up more afterwards, or less. */
+  async #changing(write: Write): Promise<PeerUsage[]> {
+    const { inner } = this.#disk
+    const before = new Map((await inner.usage()).map(({ peer, disk }) => [peer, disk]))
+    await this.#disk.write(write)
+    return (await inner.usage()).map(({ peer, disk }) => ({ peer, disk: disk - (before.get(peer) ?? 0) }))
   }
 
   #fail(): never {

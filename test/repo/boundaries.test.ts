@@ -75,6 +75,7 @@ const crossings: Readonly<Record<string, string>> = {
   'daemon/handlers/host/blocks.ts -> daemon/net/host-stream.ts': 'a handler asks for the session of its call',
   'daemon/handlers/host/daemon.ts -> daemon/net/host-stream.ts': 'a handler asks for the session of its call',
   'daemon/handlers/host/session.ts -> daemon/net/host-stream.ts': 'a handler asks for the session of its call',
+  'daemon/log/usage.ts -> daemon/storage/usage-rows.ts': 'what is refused beforehand is counted as it would be stored',
 }
 
 /** Top files of the daemon that know its subsystems. */

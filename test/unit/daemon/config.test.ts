@@ -2,7 +2,8 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { configTable, parseConfig, readConfig } from '../../../daemon/config.ts'
+import { configTable, parseConfig, quotasIn, readConfig } from '../../../daemon/config.ts'
+import { quotasOf } from '../../../daemon/log/quotas.ts'
 import { MooringError } from '../../../protocol/errors.ts'
 
 const file = '/etc/moor/config.toml'
@@ -24,6 +25,13 @@ describe('configuration', () => {
       config: {
         listen: { host: '127.0.0.1', port: 4410, tcp: true },
         storage: { backend: 'sqlite' },
+        quota: {
+          peer_mib: 1_024,
+          peer_blocks: 10_000,
+          peer_ops_per_second: 100_000,
+          block_mib: 64,
+          block_ops: 2_000_000,
+        },
         log: { level: 'info', levels: {} },
       },
       warnings: [],
@@ -43,14 +51,27 @@ describe('configuration', () => {
       MOORING_LISTEN_PORT: '0',
       MOORING_LISTEN_TCP: '0',
       MOORING_STORAGE_BACKEND: 'sqlite',
+      MOORING_QUOTA_PEER_MIB: '2',
+      MOORING_QUOTA_PEER_BLOCKS: '3',
+      MOORING_QUOTA_PEER_OPS_PER_SECOND: '200000',
+      MOORING_QUOTA_BLOCK_MIB: '4',
+      MOORING_QUOTA_BLOCK_OPS: '5000',
       MOORING_LOG_LEVEL: 'warn',
       MOORING_LOG_LEVELS: 'net=debug, store=trace',
     }
     expect(read(undefined, env).config).toEqual({
       listen: { host: '::1', port: 0, tcp: false },
       storage: { backend: 'sqlite' },
+      quota: { peer_mib: 2, peer_blocks: 3, peer_ops_per_second: 200_000, block_mib: 4, block_ops: 5_000 },
       log: { level: 'warn', levels: { net: 'debug', store: 'trace' } },
     })
+  })
+
+  it('gives the log its quotas in bytes and counts, which by default are those of the table of limits', () => {
+    const { config } = read('[quota]\npeer_mib = 2\nblock_mib = 4\n')
+    const mib = 1024 * 1024
+    expect(quotasIn(config)).toMatchObject({ maxBytesPerPeer: 2 * mib, maxBytesPerBlock: 4 * mib })
+    expect(quotasOf(quotasIn(read().config))).toEqual(quotasOf())
   })
 
   it('is frozen', () => {

@@ -1,12 +1,13 @@
 /** Whether a block has room for a change: each bound met, and exceeded by one. */
 import { expect, it } from 'vitest'
-import type { Ledger } from '../../../../daemon/log/ledger.ts'
 import { checkRoom } from '../../../../daemon/log/placement.ts'
 import { limits } from '../../../../protocol/limits.ts'
 
-const fact = (ops: number, seq = 1) => ({ seq, ops }) as never
-const ledger = (held: Partial<Record<'ops' | 'objects' | 'actors', number>>) =>
-  ({ ops: 0, objects: 0, actors: 0, ...held }) as unknown as Ledger
+const fact = (ops: number, seq = 1, content = 0) => ({ seq, ops, content })
+const ledger = (held: Partial<Record<'ops' | 'objects' | 'actors' | 'content', number>>) => ({
+  ...{ ops: 0, objects: 0, actors: 0, content: 0 },
+  ...held,
+})
 
 it('has so many operations', () => {
   const almost = ledger({ ops: limits.maxOpsPerBlock - 10 })
@@ -26,4 +27,18 @@ it('has so many actors, who then go on', () => {
   checkRoom(fact(1), 0, ledger({ actors: limits.maxActorsPerBlock - 1 }))
   expect(() => checkRoom(fact(1), 0, ledger({ actors: limits.maxActorsPerBlock }))).toThrow(/maxActorsPerBlock/)
   checkRoom(fact(1, 2), 0, ledger({ actors: limits.maxActorsPerBlock }))
+})
+
+it('holds so many bytes, and what takes none may go on', () => {
+  const almost = ledger({ content: limits.maxBytesPerBlock - 10 })
+  checkRoom(fact(1, 2, 10), 0, almost)
+  expect(() => checkRoom(fact(1, 2, 11), 0, almost)).toThrow(/maxBytesPerBlock/)
+  checkRoom(fact(1, 2, 0), 0, ledger({ content: limits.maxBytesPerBlock }))
+})
+
+it('has the bounds that the operator set', () => {
+  const set = { maxOpsPerBlock: 1_000, maxBytesPerBlock: 2_000 }
+  checkRoom(fact(1_000, 2, 2_000), 0, ledger({}), set)
+  expect(() => checkRoom(fact(1_001), 0, ledger({}), set)).toThrow(/maxOpsPerBlock/)
+  expect(() => checkRoom(fact(1, 2, 2_001), 0, ledger({}), set)).toThrow(/maxBytesPerBlock.*reset-history/)
 })

@@ -66,6 +66,7 @@ function readFacts({ facts }: Reader): void {
   facts.epochs()
   facts.quarantined()
   facts.suspensions()
+  facts.usage()
   facts.verified()
   facts.peers()
   facts.requests()
@@ -126,6 +127,7 @@ const tables: Readonly<Record<string, readonly string[]>> = {
   verified: ['seq', 'sum'],
   quarantine: ['hash', 'seq', 'event_seq', 'actor', 'actor_seq', 'peer', 'cause', 'reason', 'at_ms', 'sum'],
   suspension: ['peer', 'reason', 'at_ms', 'sum'],
+  usage: ['peer', 'disk', 'content', 'sum'],
 }
 
 /** Another value of the same kind, as little different as can be. */

@@ -27,6 +27,7 @@ const changeEntry = fc
     maxOp: count,
     ops: count,
     gap: count,
+    content: count,
     deps: fc.array(hash, { maxLength: 4 }),
     objects: fc.constantFrom([], [{ id: '1@aa', type: 'map' as const, depth: 2 }]),
     bytes: fc.uint8Array({ maxLength: 200 }),

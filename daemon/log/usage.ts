@@ -1,0 +1,48 @@
+/**
+ * How much of the disk each peer takes up, in memory: who has used up what it may is refused before anything is done for it.
+ * The store counts what it writes, in the same transaction. Keeps: what is on its way there is counted too.
+ */
+import { MooringError } from '../../protocol/errors.ts'
+import type { PeerId } from '../../protocol/ids.ts'
+import type { ChangeEntry, PeerUsage } from '../storage/storage.ts'
+import { usageOf } from '../storage/usage-rows.ts'
+import { fullRetryMs } from './quotas.ts'
+
+export class Usage {
+  readonly #self: PeerId
+  readonly #maxBytes: number
+  readonly #disk = new Map<PeerId, number>()
+
+  constructor(self: PeerId, maxBytes: number, stored: readonly PeerUsage[]) {
+    this.#self = self
+    this.#maxBytes = maxBytes
+    this.changed(stored)
+  }
+
+  of(peer: PeerId): number {
+    return this.#disk.get(peer) ?? 0
+  }
+
+  /** For all of them or for none. The daemon is not kept from writing. @throws `quota-exceeded` */
+  reserve(entries: readonly ChangeEntry[]): void {
+    const added = entries.map(usageOf)
+    const wanted = new Map<PeerId, number>()
+    for (const { peer, disk } of added) wanted.set(peer, (wanted.get(peer) ?? 0) + disk)
+    for (const [peer, bytes] of wanted) {
+      if (peer === this.#self || this.of(peer) + bytes <= this.#maxBytes) continue
+      const detail = `maxBytesPerPeer: ${peer} takes up ${this.of(peer)} of ${this.#maxBytes} bytes; moor compact makes room, quota.peer_mib sets another bound`
+      throw new MooringError('quota-exceeded', { detail, retryAfterMs: fullRetryMs })
+    }
+    this.changed(added)
+  }
+
+  /** They are not stored after all. */
+  release(entries: readonly ChangeEntry[]): void {
+    for (const { peer, disk } of entries.map(usageOf)) this.changed([{ peer, disk: -disk }])
+  }
+
+  /** By so much more, or less: rows were folded away. */
+  changed(by: readonly PeerUsage[]): void {
+    for (const { peer, disk } of by) this.#disk.set(peer, this.of(peer) + disk)
+  }
+}

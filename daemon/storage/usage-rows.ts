@@ -1,0 +1,60 @@
+/**
+ * What peers take up, in one place for all backends. Keeps: what is charged for a block over all of its writers is what it
+ * takes on the disk, also when its changes are folded into a snapshot, which is nobody's alone: each then has the same part
+ * of it as before.
+ */
+import type { PeerId } from '../../protocol/ids.ts'
+import type { ChangeEntry } from './log-entries.ts'
+import type { BlockId, PeerUsage } from './storage.ts'
+
+/** What one peer takes up in one block. */
+export interface UsageRow extends PeerUsage {
+  readonly block: BlockId
+  /** What its changes hold, see {@link ChangeEntry.content}; it does not become less when they are folded away. */
+  readonly content: number
+}
+
+/** A row of the log with its places in the indexes, beside the bytes of its change; it goes with the row. */
+export const rowBytes = 160
+/** An object and an actor stay, also when the changes that made them are folded away. */
+const objectBytes = 100
+const actorBytes = 200
+
+type Measured = Pick<ChangeEntry, 'bytes' | 'objects' | 'actorSeq' | 'origin' | 'author'>
+
+/** What a change takes up, and of whose: who wrote it pays, however it came. */
+export const usageOf = ({ actorSeq, author, bytes, objects, origin }: Measured): PeerUsage => ({
+  peer: author?.peer ?? origin.peer,
+  disk: rowBytes + bytes.length + objectBytes * objects.length + (actorSeq === 1 ? actorBytes : 0),
+})
+
+/** What changes add, once for each block and peer. */
+export function addedBy(entries: readonly Omit<ChangeEntry, 'kind'>[]): UsageRow[] {
+  const rows = new Map<string, UsageRow>()
+  for (const entry of entries) {
+    const { peer, disk } = usageOf(entry)
+    const key = `${entry.block} ${peer}`
+    const row = rows.get(key) ?? { block: entry.block, peer, disk: 0, content: 0 }
+    rows.set(key, { ...row, disk: row.disk + disk, content: row.content + entry.content })
+  }
+  return [...rows.values()]
+}
+
+/** All rows of a block, when it takes `bytes` more on the disk than before, or less: the same parts of what it takes then. */
+export function resized(rows: readonly UsageRow[], bytes: number): UsageRow[] {
+  const before = rows.reduce((sum, { disk }) => sum + disk, 0)
+  if (before === 0) return [...rows]
+  const factor = Math.max(0, before + bytes) / before
+  return rows.map((row) => ({ ...row, disk: Math.round(row.disk * factor) }))
+}
+
+/** By how much each peer takes up more than before, or less. */
+export const difference = (before: readonly UsageRow[], after: readonly UsageRow[]): PeerUsage[] =>
+  after.map(({ peer, disk }, index) => ({ peer, disk: disk - (before[index]?.disk ?? 0) }))
+
+/** Over all blocks, by peer id. */
+export function totals(rows: readonly UsageRow[]): PeerUsage[] {
+  const disk = new Map<PeerId, number>()
+  for (const row of rows) disk.set(row.peer, (disk.get(row.peer) ?? 0) + row.disk)
+  return [...disk].map(([peer, bytes]) => ({ peer, disk: bytes })).sort((a, b) => (a.peer < b.peer ? -1 : 1))
+}
