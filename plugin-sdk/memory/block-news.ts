@@ -80,6 +80,8 @@ export class BlockNews {
     position.heard(seq)
     const entry = entries.find(address)
     if (entry === undefined) return
+    // Made here, and not known there yet: it was another one at the address that was deleted.
+    if (reason === 'deleted' && entry.generation === undefined) return
     // Unknown: the daemon was set back to before the block was made; it takes it back from whoever has its word for it.
     if (reason !== 'unknown') intake.gone(entry, reason, seq)
     else if (intake.lost(entry, lacks)) ask(entry)

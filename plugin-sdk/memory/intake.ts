@@ -220,8 +220,6 @@ export class Intake {
       if (!entry.isAsked && (entry.loaded?.block.unsettled.length ?? 0) === 0) this.#init.entries.forget(entry)
       return
     }
-    // Made here, and not known there yet: it was another one at the address that this is said of.
-    if (entry.generation === undefined) return
     // Deleted by who did not know all of it: what is here stays the last copy, and is kept when another one begins.
     const why = reason === 'deleted' && (entry.isLost || entry.gone === 'unknown') ? 'unknown' : reason
     entry.gone = why
