@@ -5,6 +5,7 @@ import type { Campaign } from './campaign.ts'
 import { daemonDisk } from './daemon-disk.ts'
 import { fullDisk } from './full-disk.ts'
 import { kill } from './kill.ts'
+import { malformed } from './malformed.ts'
 import { powerCut } from './power-cut.ts'
 import { sessionCampaign } from './session.ts'
 import { slowWatchers } from './slow-watchers.ts'
@@ -19,4 +20,5 @@ export const campaigns: readonly Campaign[] = [
   badNetwork,
   sessionCampaign,
   slowWatchers,
+  malformed,
 ]
