@@ -1,6 +1,7 @@
 /** The campaigns, one line each. To add one: a file beside this one, and its line. */
 
 import { badNetwork } from './bad-network.ts'
+import { bombsCampaign } from './bombs.ts'
 import type { Campaign } from './campaign.ts'
 import { daemonDisk } from './daemon-disk.ts'
 import { fullDisk } from './full-disk.ts'
@@ -21,4 +22,5 @@ export const campaigns: readonly Campaign[] = [
   sessionCampaign,
   slowWatchers,
   malformed,
+  bombsCampaign,
 ]
