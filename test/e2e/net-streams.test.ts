@@ -169,6 +169,23 @@ describe('streams', () => {
     }
   })
 
+  it('are at most maxStreamsPerConnection of one protocol at once, and one more when one has ended', async () => {
+    const world = await createWorld()
+    const { dialled } = await welcomed(world)
+    const echo = async (n: number): Promise<Channel> => {
+      const channel = await dialled.openChannel(echoFrames)
+      channel.send({ n })
+      expect(await channel.nextValue()).toEqual({ n })
+      return channel
+    }
+    const [first] = await Promise.all(Array.from({ length: limits.maxStreamsPerConnection }, (_, n) => echo(n)))
+    await expect(echo(99)).rejects.toThrow()
+    first?.send({ n: 7 })
+    expect(await first?.nextValue()).toEqual({ n: 7 })
+    await first?.close()
+    await vi.waitFor(() => echo(8), { timeout: 10_000 })
+  })
+
   it('give their slot back when their handler rejects, even with what is no error', async () => {
     const world = await createWorld()
     const { dialled } = await welcomed(world)
