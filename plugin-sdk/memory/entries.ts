@@ -15,7 +15,7 @@ import {
   type SchemaName,
 } from '../../protocol/index.ts'
 import { Block } from './block.ts'
-import { type Entry, type LoadedEntry, metaOf, newEntry, nothingSent, ownOf } from './entry.ts'
+import { type Entry, type LoadedEntry, metaOf, newEntry, ownOf, recall } from './entry.ts'
 import { BlockHandle } from './handle.ts'
 import type { Journal } from './journal.ts'
 import type { LocalChange } from './local-change.ts'
@@ -195,7 +195,7 @@ export class Entries {
     for (const entry of this.all) {
       entry.wire = undefined
       entry.isLost = false
-      entry.sentUpTo = nothingSent
+      recall(entry)
       entry.retry = undefined
       entry.cancelRetry?.()
       entry.cancelRetry = undefined

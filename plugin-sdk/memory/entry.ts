@@ -53,6 +53,12 @@ export interface Entry {
   wire: number | undefined
   /** Number of the newest local change that was handed to the present conversation. */
   sentUpTo: number
+  /** The last change of each frame that is on its way, by its number. */
+  underWay: number[]
+  /** How many frames may be on their way at once. */
+  portion: number
+  /** There is more to be sent than may be on its way. */
+  isHeldBack: boolean
   /** Refused for now; sent again once nothing of the block is on its way. */
   retry: { readonly code: string; readonly afterMs: number } | undefined
   cancelRetry: (() => void) | undefined
@@ -66,6 +72,15 @@ export type LoadedEntry = Entry & { readonly loaded: NonNullable<Entry['loaded']
 
 /** Below every number of a change. */
 export const nothingSent = Number.NEGATIVE_INFINITY
+
+/** Enough that the daemon always has some to look at, few enough that it costs little when all of them are refused. */
+const firstPortion = 8
+
+/** Nothing that is unsettled is on its way any more. */
+export function recall(entry: Entry): void {
+  entry.sentUpTo = nothingSent
+  entry.underWay = []
+}
 
 export const newEntry = (address: BlockAddress, schema: string): Entry => ({
   address,
@@ -87,6 +102,9 @@ export const newEntry = (address: BlockAddress, schema: string): Entry => ({
   isWantedAnew: false,
   wire: undefined,
   sentUpTo: nothingSent,
+  underWay: [],
+  portion: firstPortion,
+  isHeldBack: false,
   retry: undefined,
   cancelRetry: undefined,
   attempts: 0,

@@ -4,7 +4,7 @@
  */
 import type { ChangeHash, Clock } from '../../protocol/index.ts'
 import type { OwnChange, Refusal } from '../../protocol/sync/index.ts'
-import { type Entry, isForNow, nothingSent, toError } from './entry.ts'
+import { type Entry, isForNow, recall, toError } from './entry.ts'
 import type { Intake } from './intake.ts'
 import type { MemoryLog } from './replica-init.ts'
 
@@ -104,6 +104,8 @@ export class Refusals {
   #retryLater(entry: Entry, error: Refusal): void {
     // All that was on its way is refused together: that is one attempt.
     entry.retry ??= { code: error.code, afterMs: waitMs(entry, error) }
+    // All of it would be refused again where there is room for some: felt for, from one frame on.
+    entry.portion = 1
     // What the handle stood for is gone; the block is asked for again.
     if (error.code === 'unknown-handle') entry.wire = undefined
     entry.loaded?.handle.setState('denied', `${toError(error).message}; will be sent again`)
@@ -120,7 +122,7 @@ export class Refusals {
     entry.cancelRetry?.()
     entry.cancelRetry = undefined
     entry.retry = undefined
-    entry.sentUpTo = nothingSent
+    recall(entry)
     this.#init.resend(entry)
   }
 }

@@ -8,6 +8,7 @@ import {
   decodeRun,
   type Frame,
   type ListenerFrame,
+  type OwnChange,
   syncFrames,
 } from '../../protocol/sync/index.ts'
 import { Asking, type Conversation } from './asking.ts'
@@ -241,14 +242,13 @@ export class Replica {
         conversation.having.asked()
         break
       case 'settled':
-        this.#refusals.settled(byEntry(effect.changes, conversation.asking.byWire))
-        this.#sending.answered()
+        this.#answered(conversation, effect.changes, (changes) => this.#refusals.settled(changes))
         break
       case 'lacks':
         this.#sending.supply(this.#mustFind(effect.frame.handle), conversation, effect.frame)
         break
       case 'refused':
-        this.#refusals.refused(byEntry(effect.changes, conversation.asking.byWire), effect.error)
+        this.#answered(conversation, effect.changes, (changes) => this.#refusals.refused(changes, effect.error))
         break
       case 'handle-refused':
         this.#refusals.createRefused(conversation.asking.byWire.get(effect.handle), effect.error)
@@ -260,6 +260,16 @@ export class Replica {
       case 'ended':
         throw toError({ code: effect.reason, detail: effect.detail, retryAfterMs: undefined }, 'connection-lost')
     }
+  }
+
+  #answered(
+    { asking }: Conversation,
+    changes: readonly OwnChange[],
+    take: (of: ReturnType<typeof byEntry>) => void,
+  ): void {
+    const ofEntries = byEntry(changes, asking.byWire)
+    take(ofEntries)
+    this.#sending.answered(ofEntries.keys())
   }
 
   #received(session: DiallerSession, frame: Frame<ListenerFrame, 'delta'>): void {

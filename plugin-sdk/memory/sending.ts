@@ -17,9 +17,12 @@ import {
 import type { Conversation } from './asking.ts'
 import type { Entries } from './entries.ts'
 import type { Entry } from './entry.ts'
-import { changesAfter } from './local-change.ts'
+import { changesAfter, type LocalChange } from './local-change.ts'
 import { SendTurn } from './send-turn.ts'
 import { changesBeyond, supplyParts } from './supply.ts'
+
+/** Frames of one block on their way at once: what a long line holds, and what is sent for nothing by a refusal. */
+const maxPortion = 32
 
 export interface SendingInit {
   readonly daemon: PeerId
@@ -50,23 +53,32 @@ export class Sending {
     this.#turn.add(entry)
   }
 
-  /** Something that was sent is settled. */
-  answered(): void {
+  /** Something that was sent of these is settled, or refused. */
+  answered(entries: Iterable<Entry>): void {
+    for (const entry of entries) if (entry.isHeldBack) this.send(entry)
     this.#turn.answered()
   }
 
-  /** What is unsettled and was not sent on the present conversation; nothing while the block is refused for now. */
+  /**
+   * What is unsettled and was not sent on the present conversation, as much of it as may be on its way at once; nothing
+   * while the block is refused for now.
+   */
   send(entry: Entry): void {
     const { generation, loaded, wire } = entry
     // A quiet block has no handle before there is something to say about it.
     if (wire === undefined) this.#init.ask(entry)
     if (loaded === undefined || wire === undefined || generation === undefined || entry.retry !== undefined) return
-    const changes = changesAfter(loaded.block.unsettled, entry.sentUpTo)
+    const { unsettled } = loaded.block
+    widen(entry, unsettled[0]?.number ?? Number.POSITIVE_INFINITY)
     const signer = this.#signer(entry)
+    entry.isHeldBack = false
     // Frame by frame: the first is under way, and the daemon at work on it, while the next is packed.
-    for (const own of splitByLimits(changes.map((change) => ({ ...change, handle: wire })))) {
+    for (const own of splitByLimits(underHandle(changesAfter(unsettled, entry.sentUpTo), wire))) {
+      entry.isHeldBack = entry.underWay.length >= entry.portion
+      if (entry.isHeldBack) return
       this.#init.say((session) => {
         entry.sentUpTo = own.at(-1)?.number ?? entry.sentUpTo
+        entry.underWay.push(entry.sentUpTo)
         return session.submit(wire, own, signer)
       })
     }
@@ -97,4 +109,16 @@ export class Sending {
   stop(): void {
     this.#turn.clear()
   }
+}
+
+/** Each frame that was taken makes room for another one beside the next: so what is taken doubles what is sent. */
+function widen(entry: Entry, firstUnsettled: number): void {
+  const left = entry.underWay.filter((last) => last >= firstUnsettled)
+  entry.portion = Math.min(maxPortion, entry.portion + entry.underWay.length - left.length)
+  entry.underWay = left
+}
+
+/** One after the other, as they are asked for: of a long backlog only what is sent. */
+function* underHandle(changes: readonly LocalChange[], handle: number): Generator<LocalChange & { handle: number }> {
+  for (const change of changes) yield { ...change, handle }
 }

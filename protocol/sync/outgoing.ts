@@ -35,7 +35,7 @@ const continues = (last: OwnChange, next: OwnChange): boolean => next.deps.lengt
 
 /** The changes in frames that keep every limit, in their order. `isWhole`: all of them are taken or refused together. */
 export function* splitByLimits<Change extends OwnChange>(
-  changes: readonly Change[],
+  changes: Iterable<Change>,
   isWhole = false,
 ): Generator<Change[]> {
   let part: Change[] = []
