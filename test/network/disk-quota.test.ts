@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import * as A from '@automerge/automerge'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { openStorage, type Storage } from '../../daemon/storage/index.ts'
+import { splice } from '../../plugin-sdk/memory/index.ts'
 import { type MapValue, schemaNamed } from '../../protocol/index.ts'
 import { encodeRun } from '../../protocol/sync/index.ts'
 import { alice, bob, daemonPerson, mallory } from '../fixtures/cast.ts'
@@ -10,6 +11,7 @@ import { assemble, takeApart } from '../fixtures/change-builder.ts'
 import { ManualClock } from '../fixtures/clock.ts'
 import { actorOf, RawReplica } from '../fixtures/raw-replica.ts'
 import { SyncWorld, silentLog } from '../fixtures/sync-world.ts'
+import { VerifiedWorld } from '../fixtures/verified-world.ts'
 
 const notes = 'space:home/notes'
 const everything = ['read', 'write', 'create'].map((right) => `blocks:${right}:space:home/*`)
@@ -109,5 +111,31 @@ describe('the disk', () => {
     await vi.waitFor(() => expect(block.state).toBe('live'))
     expect(third.log.usage.of(mallory.peer)).toBeGreaterThan(110_000)
     await second.close()
+  })
+
+  it('has room again when compaction has made some, and what waited is taken', async () => {
+    const world = await VerifiedWorld.open(undefined, { quotas: { maxBytesPerPeer: 20_000 } })
+    const { log, storage } = world.sync
+    await world.sync.approve(bob, ...everything)
+    const plugin = world.sync.plugin(bob)
+    const leave = plugin.connect()
+    const block = plugin.memory.open(notes, 'text')
+    await block.live()
+    const write = (edits: number): void => {
+      for (let n = 0; n < edits; n++) block.change((doc) => splice(doc, ['text'], doc.text.length, 0, `${n} `))
+    }
+    write(45)
+    await block.flushed()
+    write(45)
+    await vi.waitFor(() => expect(block.state).toBe('denied'))
+    expect(log.usage.of(bob.peer)).toBeLessThanOrEqual(20_000)
+    const before = log.usage.of(bob.peer)
+    await world.compaction.compact(world.row(notes).id)
+    expect(log.usage.of(bob.peer)).toBeLessThan(before)
+    expect([{ peer: bob.peer, disk: log.usage.of(bob.peer) }]).toEqual(await storage.usage())
+    leave()
+    plugin.connect()
+    await block.flushed()
+    await world.close()
   })
 })
