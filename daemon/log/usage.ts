@@ -25,11 +25,9 @@ export class Usage {
 
   /** For all of them or for none. The daemon is not kept from writing. @throws `quota-exceeded` */
   reserve(entries: readonly ChangeEntry[]): void {
-    const added = entries.map(usageOf)
-    const wanted = new Map<PeerId, number>()
-    for (const { peer, disk } of added) wanted.set(peer, (wanted.get(peer) ?? 0) + disk)
-    for (const [peer, bytes] of wanted) {
-      if (peer === this.#self || this.of(peer) + bytes <= this.#maxBytes) continue
+    const added = usageOf(entries)
+    for (const { peer, disk } of added) {
+      if (peer === this.#self || this.of(peer) + disk <= this.#maxBytes) continue
       const detail = `maxBytesPerPeer: ${peer} takes up ${this.of(peer)} of ${this.#maxBytes} bytes; moor compact makes room, quota.peer_mib sets another bound`
       throw new MooringError('quota-exceeded', { detail, retryAfterMs: fullRetryMs })
     }
@@ -38,7 +36,7 @@ export class Usage {
 
   /** They are not stored after all. */
   release(entries: readonly ChangeEntry[]): void {
-    for (const { peer, disk } of entries.map(usageOf)) this.changed([{ peer, disk: -disk }])
+    this.changed(usageOf(entries).map(({ peer, disk }) => ({ peer, disk: -disk })))
   }
 
   /** By so much more, or less: rows were folded away. */

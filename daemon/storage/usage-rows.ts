@@ -22,22 +22,33 @@ const actorBytes = 200
 
 type Measured = Pick<ChangeEntry, 'bytes' | 'objects' | 'actorSeq' | 'origin' | 'author'>
 
-/** What a change takes up, and of whose: who wrote it pays, however it came. */
-export const usageOf = ({ actorSeq, author, bytes, objects, origin }: Measured): PeerUsage => ({
-  peer: author?.peer ?? origin.peer,
-  disk: rowBytes + bytes.length + objectBytes * objects.length + (actorSeq === 1 ? actorBytes : 0),
-})
+/** Who wrote it, however it came. */
+const payerOf = ({ author, origin }: Measured): PeerId => author?.peer ?? origin.peer
 
-/** What changes add, once for each block and peer. */
+const diskOf = ({ actorSeq, bytes, objects }: Measured): number =>
+  rowBytes + bytes.length + objectBytes * objects.length + (actorSeq === 1 ? actorBytes : 0)
+
+/** What changes take up, once for each peer. */
+export function usageOf(entries: readonly Measured[]): PeerUsage[] {
+  const disk = new Map<PeerId, number>()
+  for (const entry of entries) disk.set(payerOf(entry), (disk.get(payerOf(entry)) ?? 0) + diskOf(entry))
+  return [...disk].map(([peer, bytes]) => ({ peer, disk: bytes }))
+}
+
+/** What changes add, once for each block and peer in a row. */
 export function addedBy(entries: readonly Omit<ChangeEntry, 'kind'>[]): UsageRow[] {
-  const rows = new Map<string, UsageRow>()
+  const rows: { block: BlockId; peer: PeerId; disk: number; content: number }[] = []
   for (const entry of entries) {
-    const { peer, disk } = usageOf(entry)
-    const key = `${entry.block} ${peer}`
-    const row = rows.get(key) ?? { block: entry.block, peer, disk: 0, content: 0 }
-    rows.set(key, { ...row, disk: row.disk + disk, content: row.content + entry.content })
+    const peer = payerOf(entry)
+    let row = rows.at(-1)
+    if (row?.block !== entry.block || row.peer !== peer) {
+      row = { block: entry.block, peer, disk: 0, content: 0 }
+      rows.push(row)
+    }
+    row.disk += diskOf(entry)
+    row.content += entry.content
   }
-  return [...rows.values()]
+  return rows
 }
 
 /** All rows of a block, when it takes `bytes` more on the disk than before, or less: the same parts of what it takes then. */
