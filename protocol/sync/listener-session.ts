@@ -81,11 +81,13 @@ export class ListenerSession {
           this.#submit(frame)
           break
         case 'supplied':
-          this.#emit({ do: 'supplied', block: this.#mustBlock(frame.handle) })
+        case 'poison': {
+          // Said of a block that was taken from it meanwhile, it is about nothing any more; changes of one are refused.
+          const block = this.#blockOf.get(frame.handle)
+          if (block === undefined) break
+          this.#emit(frame.t === 'supplied' ? { do: 'supplied', block } : { do: 'poison', block, hash: frame.hash })
           break
-        case 'poison':
-          this.#emit({ do: 'poison', block: this.#mustBlock(frame.handle), hash: frame.hash })
-          break
+        }
         case 'credit':
           this.#sendCredit += frame.bytes
           if (this.#sendCredit > limits.creditBytes) {
@@ -251,12 +253,6 @@ export class ListenerSession {
     this.#received += chunks.length
     const submitted = this.#assembly.add(first, frame, chunks)
     if (submitted !== undefined) this.#emit({ do: 'submit', block: this.#blockOf.get(frame.handle), ...submitted })
-  }
-
-  #mustBlock(handle: number): number {
-    const block = this.#blockOf.get(handle)
-    if (block === undefined) throw new MooringError('unknown-handle')
-    return block
   }
 
   #refuse(error: MooringError, what: { n: number; count: number } | { handle: number }): void {
