@@ -17,6 +17,9 @@ export function viewOf(watches: Iterable<string>, grantVersion: number): string 
 
 export const encodeCursor = (cursor: Cursor): Uint8Array => encodeValue({ ...cursor })
 
+/** What a replica is given in place of a cursor: it is in step, and is asked again what it has when it comes back. */
+export const noCursor = new Uint8Array()
+
 /** Undefined for none, and for anything that this daemon did not issue in this form. */
 export function decodeCursor(bytes: Uint8Array | undefined): Cursor | undefined {
   if (bytes === undefined) return undefined

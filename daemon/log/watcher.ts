@@ -68,7 +68,8 @@ export class Watcher {
       moveTo: (position) => this.#moveTo(position),
       send: (row) => this.#send(row.id),
     })
-    this.#cursors = new CursorIssuer({ clock, epochs, onDue: () => this.wake() })
+    const cursors = { view: () => this.#watches.view(), hasMore: () => init.offered() > 0, onDue: () => this.wake() }
+    this.#cursors = new CursorIssuer({ clock, epochs, ...cursors })
   }
 
   /** Runs until the signal; throws what reading the log throws. */
@@ -198,17 +199,17 @@ export class Watcher {
     this.#isOpen = true
     // The cursor speaks of what could be read when it was checked: what becomes readable during the waits is sent whole.
     const matches = this.#watches.matcher()
-    // What was deleted meanwhile is followed up to its deletion, so that the replica is told of it.
-    for (const { kind, block } of index.events(position, fanOut.position)) {
-      const row = kind === 'deleted' ? index.byId(block) : undefined
-      if (row !== undefined && row.createdSeq <= position && matches(row.address)) this.#following.add(block)
-    }
     for (const row of rows) {
       await this.#sender.turn()
       if (row.createdSeq > position || !matches(row.address)) continue
       this.#following.add(row.id)
       // Quiet blocks need no handle until someone writes; blocks the replica has own changes in get their answer.
       if (row.visibleSeq > position || this.#own.of(row.id) !== undefined) await this.#sender.introduceOnce(row)
+    }
+    // What was deleted meanwhile, or during the waits, is followed up to its deletion, so that the replica is told of it.
+    for (const { kind, block } of index.events(position, fanOut.position)) {
+      const row = kind === 'deleted' ? index.byId(block) : undefined
+      if (row !== undefined && row.createdSeq <= position && matches(row.address)) this.#following.add(block)
     }
   }
 
@@ -307,7 +308,7 @@ export class Watcher {
   async #rest(): Promise<void> {
     this.#ahead.clear()
     this.#sender.progress.end()
-    const cursor = this.#isOpen ? this.#cursors.issue(this.#position, () => this.#watches.view()) : undefined
+    const cursor = this.#isOpen ? this.#cursors.issue(this.#position) : undefined
     if (cursor !== undefined) this.#init.apply(this.#init.session.synced(cursor))
     await this.#jobs.sleep()
   }

@@ -171,7 +171,10 @@ export const syncFrames = defineFrames({
     }),
     /** How far a long catch-up has come, in changes: for who shows it, and for nothing else. */
     progress: z.strictObject({ t: z.literal('progress'), done: count, total: count }),
-    /** Everything up to the cursor has been sent; the replica stores the cursor together with that data. */
+    /**
+     * Everything up to the cursor has been sent; the replica stores the cursor together with that data. An empty one while
+     * the replica has more than the log: when it comes back it is asked what it has.
+     */
     synced: z.strictObject({ t: z.literal('synced'), cursor: bytes({ max: 256 }) }),
     /** The cursor cannot be used: say what you have; once more for each further part of it. */
     resync: z.strictObject({ t: z.literal('resync') }),

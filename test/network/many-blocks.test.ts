@@ -3,7 +3,7 @@
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { type BlockHandle, splice, type WatchedBlock } from '../../plugin-sdk/memory/index.ts'
-import type { BlockAddress } from '../../protocol/index.ts'
+import type { BlockAddress, ReplicaId } from '../../protocol/index.ts'
 import { alice, bob } from '../fixtures/cast.ts'
 import { RawReplica } from '../fixtures/raw-replica.ts'
 import { type PluginInWorld, SyncWorld } from '../fixtures/sync-world.ts'
@@ -49,6 +49,30 @@ async function stop({ memory }: PluginInWorld): Promise<void> {
   await memory.beforeStop()
   await memory.stop()
 }
+
+describe('a block that is deleted while a replica that has it is told of many others', () => {
+  it('is gone there as well', async () => {
+    const count = 300
+    const blocks = await write(count)
+    const watch = blocks.map(({ address }) => address)
+    const first = new RawReplica(world, bob)
+    first.open(watch)
+    const { cursor } = await first.expect('synced')
+    first.end()
+    for (const block of blocks) block.change((doc) => splice(doc, ['text'], 0, 0, 'more '))
+    await Promise.all(blocks.map((block) => block.flushed()))
+    const again = new RawReplica(world, bob)
+    again.send({ t: 'open', replica: again.replica, accept: ['raw'], watch, own: [], cursor })
+    await again.expect('block')
+    const { id = 0 } = world.log.index.at(addressOf(count - 1)) ?? {}
+    const origin = { peer: alice.peer, replica: '0'.repeat(32) as ReplicaId }
+    await world.log.watcherComponents.committer.submit([{ kind: 'delete', block: id, origin, grantVersion: 1 }])
+    expect(
+      world.frames.filter(({ to, frame: { label } }) => to === 'bob' && label === `note${count - 1}`),
+    ).toHaveLength(1)
+    expect(await again.expect('gone')).toMatchObject({ address: addressOf(count - 1), reason: 'deleted' })
+  })
+})
 
 describe('more blocks than there may be patterns', () => {
   it('are opened in one turn, and each is live only with its content', async () => {

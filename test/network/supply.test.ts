@@ -278,6 +278,26 @@ describe('a daemon that lost what the author is not there to send again', () => 
     await older.close()
   })
 
+  it('gives no cursor to a reader that has more, until that has come', async () => {
+    const older = await lost([world.plugin(bob)])
+    const { generation } = await beginAt(new RawReplica(older, alice))
+    const { chunks } = written(['one ', 'two '])
+    const raw = new RawReplica(older, bob)
+    const useless = new TextEncoder().encode('no cursor')
+    raw.send({ t: 'open', replica: raw.replica, accept: ['raw'], watch: [notes], own: [], cursor: useless })
+    await raw.expect('resync')
+    const [, last] = chunks
+    const { actor = '', seq = 0 } = last === undefined ? {} : readChange(last)
+    raw.send({ t: 'have', entries: [{ address: notes, generation, clock: [{ actor, seq }] }], last: true })
+    const { handle } = await raw.expect('lacks')
+    expect((await raw.expect('synced')).cursor).toHaveLength(0)
+    raw.send({ ...frame(chunks, [tipOf(last, alice)]), handle })
+    raw.send({ t: 'supplied', handle })
+    expect(await raw.settled(2)).toBe('ok')
+    while ((await raw.expect('synced')).cursor.byteLength === 0);
+    await older.close()
+  })
+
   it('gets what a reader wrote on top of it as well', async () => {
     const b = world.plugin(bob)
     const older = await lost([b])
