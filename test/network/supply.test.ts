@@ -1,7 +1,7 @@
 /** Changes that come from another than their author: what proves them, what refuses them, and who is asked for them. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { splice } from '../../plugin-sdk/memory/index.ts'
-import { type BlockAddress, limits } from '../../protocol/index.ts'
+import { type BlockAddress, limits, type ReplicaId } from '../../protocol/index.ts'
 import { decodeRun, encodeRun, readChange, type SentTip, signTip } from '../../protocol/sync/index.ts'
 import { alice, bob, mallory, type Person } from '../fixtures/cast.ts'
 import { ManualClock } from '../fixtures/clock.ts'
@@ -276,6 +276,20 @@ describe('a daemon that lost what the author is not there to send again', () => 
     mute.end()
     await vi.waitFor(() => expect(older.log.index.at(notes)?.changes).toBe(10), { timeout: 10_000 })
     await older.close()
+  })
+
+  it('goes on with a reader whose block is deleted while it supplies it', async () => {
+    const raw = await supplier(bob)
+    const origin = { peer: alice.peer, replica: '0'.repeat(32) as ReplicaId }
+    const { id = 0 } = world.log.index.at(notes) ?? {}
+    await world.log.watcherComponents.committer.submit([{ kind: 'delete', block: id, origin, grantVersion: 1 }])
+    await raw.create('space:home/others', 3)
+    const { chunks } = written(['late'])
+    raw.send(frame(chunks, [tipOf(chunks[0], alice)]))
+    raw.send({ t: 'supplied', handle: 1 })
+    raw.send({ t: 'poison', handle: 1, hash: 'ab'.repeat(32) })
+    expect(await raw.settled(1)).toBe('unknown-handle')
+    await raw.create('space:home/more', 5)
   })
 
   it('gives no cursor to a reader that has more, until that has come', async () => {
