@@ -195,6 +195,7 @@ export class Entries {
     for (const entry of this.all) {
       entry.wire = undefined
       entry.isLost = false
+      entry.taken.clear()
       recall(entry)
       entry.retry = undefined
       entry.cancelRetry?.()

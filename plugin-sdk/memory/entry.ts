@@ -53,6 +53,8 @@ export interface Entry {
   wire: number | undefined
   /** Number of the newest local change that was handed to the present conversation. */
   sentUpTo: number
+  /** Newest seq of each actor that the daemon took on the present conversation. */
+  readonly taken: Map<string, number>
   /** The last change of each frame that is on its way, by its number. */
   underWay: number[]
   /** How many frames may be on their way at once. */
@@ -102,6 +104,7 @@ export const newEntry = (address: BlockAddress, schema: string): Entry => ({
   isWantedAnew: false,
   wire: undefined,
   sentUpTo: nothingSent,
+  taken: new Map(),
   underWay: [],
   portion: firstPortion,
   isHeldBack: false,

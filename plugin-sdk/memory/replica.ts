@@ -242,7 +242,10 @@ export class Replica {
         conversation.having.asked()
         break
       case 'settled':
-        this.#answered(conversation, effect.changes, (changes) => this.#refusals.settled(changes))
+        this.#answered(conversation, effect.changes, (changes) => {
+          this.#refusals.settled(changes)
+          for (const [entry, taken] of changes) for (const { actor, seq } of taken) entry.taken.set(actor, seq)
+        })
         break
       case 'lacks':
         this.#sending.supply(this.#mustFind(effect.frame.handle), conversation, effect.frame)

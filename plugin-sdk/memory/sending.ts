@@ -19,8 +19,10 @@ import type { Entries } from './entries.ts'
 import type { Entry } from './entry.ts'
 import { changesAfter, type LocalChange } from './local-change.ts'
 import { SendTurn } from './send-turn.ts'
-import { changesBeyond, supplyParts } from './supply.ts'
+import { type ActorClock, changesBeyond, supplyParts } from './supply.ts'
 
+/** What was made here may be on its way when the daemon asks for it: the answer waits for the daemon's, and no longer than this. */
+const supplyWaitMs = 2_000
 /** Frames of one block on their way at once: what a long line holds, and what is sent for nothing by a refusal. */
 const maxPortion = 32
 
@@ -41,6 +43,8 @@ export interface SendingInit {
 export class Sending {
   readonly #init: SendingInit
   readonly #turn: SendTurn<Entry>
+  /** Answers to the daemon that wait for what is on its way. */
+  readonly #supplying = new Map<Entry, { supply(): void; cancel(): void }>()
 
   constructor(init: SendingInit) {
     this.#init = init
@@ -55,7 +59,10 @@ export class Sending {
 
   /** Something that was sent of these is settled, or refused. */
   answered(entries: Iterable<Entry>): void {
-    for (const entry of entries) if (entry.isHeldBack) this.send(entry)
+    for (const entry of entries) {
+      if (entry.isHeldBack) this.send(entry)
+      if (!isUnderWay(entry)) this.#supplying.get(entry)?.supply()
+    }
     this.#turn.answered()
   }
 
@@ -84,16 +91,28 @@ export class Sending {
     }
   }
 
-  /** The daemon has only so much of these actors, whoever they are. */
+  /** The daemon has only so much of these actors, whoever they are, but for what it takes of what is on its way. */
   supply(entry: Entry, { session, channel }: Conversation, lacks: Frame<ListenerFrame, 'lacks'>): void {
-    this.#supply(entry, session, lacks).catch((error) => channel.abort(asError(error)))
+    const supply = (): void => {
+      this.#supplying.get(entry)?.cancel()
+      this.#supplying.delete(entry)
+      this.#supply(entry, session, lacks).catch((error) => channel.abort(asError(error)))
+    }
+    this.#supplying.get(entry)?.cancel()
+    if (!isUnderWay(entry)) supply()
+    else this.#supplying.set(entry, { supply, cancel: this.#init.clock.after(supplyWaitMs, supply) })
   }
 
   async #supply(entry: Entry, asked: DiallerSession, { handle, clock }: Frame<ListenerFrame, 'lacks'>): Promise<void> {
     const { daemon, entries, identity, say } = this.#init
     const isOwn = (actor: string): boolean => ownsActor(daemon, identity.peer, actor)
     const parts = await entries.peek(entry, ({ value, tips }) =>
-      supplyParts({ changes: changesBeyond(value, clock, handle), tips, isOwn, sign: this.#signer(entry) }),
+      supplyParts({
+        changes: changesBeyond(value, beyond(clock, entry.taken), handle),
+        tips,
+        isOwn,
+        sign: this.#signer(entry),
+      }),
     )
     say((session) => (session === asked ? session.supply(handle, parts) : []))
   }
@@ -108,8 +127,18 @@ export class Sending {
   /** The conversation has ended; what waits is sent on the next one. */
   stop(): void {
     this.#turn.clear()
+    for (const { cancel } of this.#supplying.values()) cancel()
+    this.#supplying.clear()
   }
 }
+
+/** Whether something that was made here was sent and is not answered yet. */
+const isUnderWay = ({ loaded, retry, sentUpTo }: Entry): boolean =>
+  retry === undefined && (loaded?.block.unsettled[0]?.number ?? Number.POSITIVE_INFINITY) <= sentUpTo
+
+/** What the daemon had of the actors when it asked, or has by now. */
+const beyond = (clock: ActorClock, taken: ReadonlyMap<string, number>): ActorClock =>
+  clock.map(({ actor, seq }) => ({ actor, seq: Math.max(seq, taken.get(actor) ?? 0) }))
 
 /** Each frame that was taken makes room for another one beside the next: so what is taken doubles what is sent. */
 function widen(entry: Entry, firstUnsettled: number): void {

@@ -8,7 +8,7 @@ import { type ChangeHash, limits } from '../../protocol/index.ts'
 import { type OwnChange, readChange, type SentTip } from '../../protocol/sync/index.ts'
 import type { Tips } from './tips.ts'
 
-type ActorClock = readonly { readonly actor: string; readonly seq: number }[]
+export type ActorClock = readonly { readonly actor: string; readonly seq: number }[]
 
 export interface SupplyPart {
   readonly changes: readonly OwnChange[]

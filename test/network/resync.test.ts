@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { splice } from '../../plugin-sdk/memory/index.ts'
 import { limits } from '../../protocol/index.ts'
-import { HaveAllowance } from '../../protocol/sync/index.ts'
+import { decodeRun, HaveAllowance } from '../../protocol/sync/index.ts'
 import { alice, bob, mallory } from '../fixtures/cast.ts'
 import { actorOf, insert, RawReplica, textDoc } from '../fixtures/raw-replica.ts'
 import { SyncWorld } from '../fixtures/sync-world.ts'
@@ -127,6 +127,34 @@ describe('a replica that says what it has', () => {
     )
     await raw.expect('synced')
     expect(peak()).toBeLessThan(10 * 1024 * 1024)
+  })
+})
+
+describe('a replica that edited while it was away, and cannot go on from its cursor', () => {
+  it('sends what it made once', async () => {
+    const plugin = world.plugin(alice)
+    const end = plugin.connect()
+    const block = plugin.memory.open(addressOf(1), 'text')
+    block.change((doc) => splice(doc, ['text'], 0, 0, 'a'))
+    await block.flushed()
+    await vi.waitFor(() => expect(world.frames.findLast(({ to }) => to === 'alice')?.frame.t).toBe('synced'), 10_000)
+    end()
+    await vi.waitFor(() => expect(block.state).toBe('offline'), 10_000)
+    // A cursor is given for one grant.
+    await world.approve(alice, ...everything)
+    const edits = 20
+    for (let n = 0; n < edits; n++) block.change((doc) => splice(doc, ['text'], 0, 0, 'b'))
+    const before = world.frames.length
+    plugin.connect()
+    await block.flushed()
+    await vi.waitFor(() => expect(world.frames.findLast(({ to }) => to === 'alice')?.frame.t).toBe('synced'), 10_000)
+    const since = world.frames.slice(before)
+    expect(since.some(({ frame: { t } }) => t === 'resync')).toBe(true)
+    const sent = since.flatMap(({ from, frame: { run } }) =>
+      from === 'alice' && run instanceof Uint8Array ? decodeRun(run) : [],
+    )
+    expect(sent).toHaveLength(edits)
+    expect(world.log.index.at(block.address)?.changes).toBe(edits + 1)
   })
 })
 
