@@ -8,6 +8,9 @@ import type { ChangeLog } from './log/change-log.ts'
 import { Compaction } from './log/compaction.ts'
 import { HeadMerges } from './log/head-merges.ts'
 import { HistoryReset } from './log/history-reset.ts'
+import { Repair } from './log/repair.ts'
+import { Scrub } from './log/scrub.ts'
+import { soundSnapshot } from './log/sound-snapshot.ts'
 import { Verification } from './log/verification.ts'
 import type { Log } from './log.ts'
 import type { Storage } from './storage/storage.ts'
@@ -28,6 +31,7 @@ export interface Derived {
   readonly views: Views
   readonly verification: Verification
   readonly compaction: Compaction
+  readonly repair: Repair
   readonly historyReset: HistoryReset
 }
 
@@ -37,7 +41,7 @@ export async function startDerived(
   { storage, changeLog, clock, log, random, self, seed }: DerivedInit,
 ): Promise<Derived> {
   const read = {
-    snapshot: (block: number) => storage.snapshot(block),
+    snapshot: (block: number) => soundSnapshot(storage, changeLog.index, block),
     readLog: changeLog.quarantine.reader((query) => storage.readLog(query)),
   }
   const views = new Views({ clock, log: log.sub('views'), read })
@@ -50,8 +54,17 @@ export async function startDerived(
   })
   const compaction = new Compaction({ log: changeLog, storage, verification, views, logger: log.sub('compaction') })
   await lifecycle.start({ name: 'compaction', start: () => compaction.start(), stop: () => compaction.stop() })
+  const repair = new Repair({
+    ...{ log: changeLog, views, clock, logger: log.sub('repair') },
+    onSetBack: (block) => verification.next(block),
+    renewSnapshot: (block) => compaction.compact(block),
+  })
+  await lifecycle.start({ name: 'repair', start: () => repair.start(), stop: () => repair.stop() })
+  const scrub = new Scrub({ storage, clock, logger: log.sub('scrub') })
+  await lifecycle.start({ name: 'scrub', start: () => scrub.start(), stop: () => scrub.stop() })
+  verification.onFailure((block) => repair.suspect(block))
   const heads = new HeadMerges({ log: changeLog, self, seed, clock, random, logger: log.sub('head-merges') })
   await lifecycle.start({ name: 'head merges', start: () => heads.start(), stop: () => heads.stop() })
   const historyReset = new HistoryReset({ log: changeLog, views, verification, self, seed, clock, random })
-  return { views, verification, compaction, historyReset }
+  return { views, verification, compaction, repair, historyReset }
 }

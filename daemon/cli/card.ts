@@ -21,6 +21,10 @@ export function statusLines(status: StatusCard, nowMs: number, note?: string): s
       ...(status.quarantined === 0 ? [] : [['aside', `${status.quarantined} changes in quarantine`] as const]),
       ...(status.suspended === 0 ? [] : [['suspended', `${status.suspended} plugins may not write`] as const]),
       ...status.suspensions.slice(0, 8).map((one) => ['', `${person(one)}: ${safeLine(one.reason)}`] as const),
+      ...(status.damaged === 0 ? [] : [['damaged', `${status.damaged} on the disk; nothing of it is served`] as const]),
+      ...status.damages
+        .slice(0, 8)
+        .map(({ what, next }) => ['', `${safeLine(what, 600)} (${safeLine(next, 200)})`] as const),
       ['requests', status.requests === 0 ? 'none' : `${status.requests} waiting for you`],
     ]),
   ]
@@ -29,6 +33,7 @@ export function statusLines(status: StatusCard, nowMs: number, note?: string): s
 /** The exact next command that helps now. */
 export function nextAfterStatus(status: StatusCard): string {
   if (status.requests > 0) return 'moor requests'
+  if (status.damaged > 0) return 'moor logs --level error'
   if (status.plugins.approved === 0) return firstPlugin
   return status.quarantined > 0 ? 'moor quarantine list' : 'moor peers'
 }

@@ -28,6 +28,8 @@ export interface AuthorshipInit {
   readonly tips: readonly SentTip[]
   /** Of an approved peer. */
   grantOf(peer: PeerId): AuthorGrant | undefined
+  /** Whether a change is one, by its hash, that was stored once and is missing: then it is taken whoever may do what by now. */
+  isMissing(hash: ChangeHash): boolean
 }
 
 /** A tenth of a millisecond each. */
@@ -52,8 +54,10 @@ export class Authorship {
     this.#init = init
     this.#tips = new Map(init.tips.map((tip) => [tip.actor, tip]))
     for (const { actor } of init.facts) if (!this.#owners.has(actor)) this.#owners.set(actor, this.#ownerOf(actor))
-    for (const owner of this.#owners.values()) {
-      if (owner !== init.sender && !this.#supplied.has(owner)) this.#supplied.set(owner, this.#mustWrite(owner))
+    for (const { actor, hash } of init.facts) {
+      const owner = this.owner(actor)
+      if (owner === init.sender || this.#supplied.has(owner) || init.isMissing(hash)) continue
+      this.#supplied.set(owner, this.#mustWrite(owner))
     }
   }
 
@@ -97,7 +101,7 @@ export class Authorship {
    */
   covers({ actor, hash }: AuthoredFacts): boolean {
     const owner = this.owner(actor)
-    if (owner === this.#init.sender) return true
+    if (owner === this.#init.sender || this.#init.isMissing(hash)) return true
     let covered = this.#covered.get(owner)
     if (covered === undefined) {
       covered = this.#ancestors(owner)

@@ -63,7 +63,7 @@ export class BlockContent {
     if (row !== undefined && !this.#init.sender.isIntroduced(block)) await this.#init.sender.introduce(row)
     // Deleted by now: the log tells of that.
     if (!this.#init.sender.isIntroduced(block)) return position
-    return this.#init.sender.progress.part(row?.changes ?? 0, async () => {
+    const sending = this.#init.sender.progress.part(row?.changes ?? 0, async () => {
       let from = named === undefined ? undefined : await this.#heldUpTo(block, named)
       for (;;) {
         const after = from ?? (await this.#snapshot(block))
@@ -71,6 +71,11 @@ export class BlockContent {
         if (await this.#rows(block, { after, until }, named)) return until
         from = undefined
       }
+    })
+    return sending.catch((error) => {
+      // Once it is put together from what is left, the replica is told, and asked what it has.
+      if (isDamage(error)) return position
+      throw error
     })
   }
 
@@ -105,9 +110,13 @@ export class BlockContent {
     const { index, reader, sender } = this.#init
     const horizon = this.#horizon(block)
     if (horizon === 0 && this.#short?.groups.has(block)) return 0
-    const stored = await reader.snapshot(block)
+    // Nobody needs a damaged one while the rows are there.
+    const stored = await reader.snapshot(block).catch((error) => {
+      if (horizon === 0 && isDamage(error)) return undefined
+      throw error
+    })
     // Never to be passed over: the rows are gone, and what follows builds on them.
-    if ((stored?.seq ?? 0) < horizon) throw new MooringError('database-corrupt', { detail: 'a snapshot is missing' })
+    if ((stored?.seq ?? 0) < horizon) throw new MooringError('block-damaged', { detail: 'the snapshot is gone' })
     if (stored === undefined) return 0
     const changesPerByte = (index.byId(block)?.changes ?? 0) / stored.bytes.byteLength
     await sender.snapshot(block, stored.bytes, (bytes) => sender.progress.sent(bytes * changesPerByte, bytes))
@@ -139,6 +148,8 @@ export class BlockContent {
     return this.#init.index.byId(block)?.horizonSeq ?? 0
   }
 }
+
+const isDamage = (error: unknown): boolean => error instanceof MooringError && error.code === 'block-damaged'
 
 /** As many at a time as are looked at before they are sent. */
 export function* someAtOnce(rows: Iterable<BlockRow>): Generator<readonly BlockRow[]> {

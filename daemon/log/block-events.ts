@@ -1,7 +1,9 @@
 /**
  * Tells a replica what happened to blocks beside their changes: made, described, deleted, a change set aside. Keeps: in log
- * order, and each to whoever follows the block or comes to follow it by this.
+ * order, and each to whoever follows the block or comes to follow it by this. Of one that was set back it is asked what it
+ * holds, which may be what the log has lost: the conversation begins anew for that.
  */
+import { MooringError } from '../../protocol/errors.ts'
 import type { BlockId, BlockRow, Seq } from '../storage/storage.ts'
 import type { BlockSender } from './block-sender.ts'
 import type { WatchList } from './watch-list.ts'
@@ -25,7 +27,10 @@ export class BlockEvents {
     this.#init = init
   }
 
-  /** Those with `after` < seq ≤ `until`; both when a block was made and deleted, because who heard of one may lack the cursor. */
+  /**
+   * Those with `after` < seq ≤ `until`; both when a block was made and deleted, because who heard of one may lack the cursor.
+   * @throws `block-damaged` at one that was set back
+   */
   async tell(after: Seq, until: Seq): Promise<void> {
     const { components, following, moveTo, send, sender, watches } = this.#init
     const { index, quarantine } = components
@@ -44,6 +49,9 @@ export class BlockEvents {
         if (following.has(row.id) && row.deletedSeq === 0) await sender.described(row)
         continue
       }
+      // Also one that could not be read before, and was not followed.
+      if (event.kind === 'set-back' && !following.has(row.id) && !watches.matches(row.address)) continue
+      if (event.kind === 'set-back') throw new MooringError('block-damaged', { detail: row.address })
       if (event.kind === 'deleted') {
         const isFollowed = following.delete(row.id)
         sender.deleted(row, event.seq, { isFollowed, isWritten: watches.isWrittenOnly(row.address) })

@@ -3,11 +3,11 @@
  * only after it is durable, so whatever is read from here has happened.
  */
 import type { BlockAddress, ChangeHash, PeerId } from '../../protocol/ids.ts'
-import type { BlockId, BlockRow, QuarantineRow, Seq } from '../storage/storage.ts'
+import type { BlockId, BlockRow, QuarantineRow, Seq, SetBackRow } from '../storage/storage.ts'
 
 export interface BlockEvent {
   readonly seq: Seq
-  readonly kind: 'created' | 'deleted' | 'meta' | 'quarantined'
+  readonly kind: 'created' | 'deleted' | 'meta' | 'quarantined' | 'set-back'
   readonly block: BlockId
 }
 
@@ -24,8 +24,13 @@ export class BlockIndex {
   /** Blocks with changes that are no rows any more, and up to where. */
   readonly #horizons = new Map<BlockId, Seq>()
   #lastHorizon: Seq = 0
+  #lastSetBack: Seq = 0
 
-  load(rows: readonly BlockRow[], quarantined: readonly QuarantineRow[] = []): void {
+  load(
+    rows: readonly BlockRow[],
+    quarantined: readonly QuarantineRow[] = [],
+    setBacks: readonly SetBackRow[] = [],
+  ): void {
     for (const row of rows) this.#index(row)
     this.#sorted = [...this.#live.keys()].sort()
     const events = rows.flatMap((row): BlockEvent[] => [
@@ -35,6 +40,10 @@ export class BlockIndex {
     ])
     const asides = new Map(quarantined.map((row) => [row.eventSeq, row.block]))
     for (const [seq, block] of asides) events.push({ seq, kind: 'quarantined', block })
+    for (const { seq, block } of setBacks) {
+      events.push({ seq, kind: 'set-back', block })
+      this.#lastSetBack = Math.max(this.#lastSetBack, seq)
+    }
     this.#events = events.sort((a, b) => a.seq - b.seq)
   }
 
@@ -114,6 +123,15 @@ export class BlockIndex {
     return found
   }
 
+  /** Whether a block that is asked for was set back after a position; hardly ever, so it is not looked for. */
+  isSetBackAfter(position: Seq, isAsked: (address: BlockAddress) => boolean): boolean {
+    if (position >= this.#lastSetBack) return false
+    return this.events(position, this.#lastSetBack).some(({ kind, block }) => {
+      const row = kind === 'set-back' ? this.#byId.get(block) : undefined
+      return row !== undefined && isAsked(row.address)
+    })
+  }
+
   /** Blocks of which changes after a position are no rows any more: none at all for whoever is at the tail. */
   *foldedAfter(position: Seq): Generator<BlockId, void, undefined> {
     if (position >= this.#lastHorizon) return
@@ -135,6 +153,16 @@ export class BlockIndex {
     this.#index(row)
     this.#sorted.splice(this.#placeOf(row.address), 0, row.address)
     this.#events.push({ seq: row.createdSeq, kind: 'created', block: row.id })
+  }
+
+  /** The block is what is left of it, also when its own row was damaged and it is here for the first time. */
+  setBack(row: BlockRow): void {
+    const isNew = !this.#byId.has(row.id)
+    this.#horizons.delete(row.id)
+    this.#index(row)
+    if (isNew && row.deletedSeq === 0) this.#sorted.splice(this.#placeOf(row.address), 0, row.address)
+    this.#events.push({ seq: row.visibleSeq, kind: 'set-back', block: row.id })
+    this.#lastSetBack = row.visibleSeq
   }
 
   deleted(id: BlockId, seq: Seq): void {

@@ -13,14 +13,17 @@ import type {
   BlockRow,
   Epoch,
   LogEntry,
+  LostChanges,
   Origin,
   PeerUsage,
   QuarantinedChange,
   QuarantineRow,
   ReplaceEntry,
   Seq,
+  SetBackRow,
   Storage,
   SuspensionRow,
+  WaitingCard,
 } from '../storage/storage.ts'
 import { Authors } from './authors.ts'
 import type { AuthorGrant } from './authorship.ts'
@@ -33,10 +36,12 @@ import { Ingest, type Submission, suspendedError } from './ingest.ts'
 import { Ledgers } from './ledger.ts'
 import { LogReader } from './log-reader.ts'
 import { LossReport } from './loss-report.ts'
+import { Missing } from './missing.ts'
 import { Pace } from './pace.ts'
 import { Quarantine } from './quarantine.ts'
 import { type Quotas, quotasOf } from './quotas.ts'
 import type { History } from './recall.ts'
+import type { RepairComponents } from './repair-components.ts'
 import { Resupply } from './resupply.ts'
 import { type LogGroup, Ring } from './ring.ts'
 import { Seals } from './seals.ts'
@@ -68,6 +73,9 @@ export class ChangeLog {
   readonly streams = new Map<string, Set<(reason: MooringError) => void>>()
   readonly quarantine: Quarantine
   readonly holdings = new Holdings()
+  /** What was lost with damaged rows, and what waits for it. */
+  readonly missing: Missing
+  readonly repairComponents: RepairComponents
   readonly losses: LossReport
   readonly usage: Usage
   readonly #init: ChangeLogInit
@@ -81,23 +89,29 @@ export class ChangeLog {
     this.#init = init
     const { storage, clock, self } = init
     const index = new BlockIndex()
-    index.load(state.rows, state.quarantined)
+    index.load(state.rows, state.quarantined, state.setBacks)
+    const missing = new Missing(state.lost, state.waiting)
     const quarantine = new Quarantine(state.quarantined, state.suspensions)
     const ring = new Ring(state.lastSeq, init.ringBytes ?? 16 * 1024 * 1024)
     const fanOut = new FanOut({ ring, clock, position: state.lastSeq })
-    const committer = new Committer({ storage, index, fanOut, quarantine }, state.lastSeq)
+    const onSetBack = (block: BlockId): void => ledgers.drop(block)
+    const committer = new Committer({ storage, index, fanOut, quarantine, missing, onSetBack }, state.lastSeq)
     const ledgers = new Ledgers(storage, () => committer.barrier())
     this.index = index
     this.quarantine = quarantine
     const quotas = quotasOf(init.quotas)
     const usage = new Usage(self, quotas.maxBytesPerPeer, state.usage)
     this.usage = usage
+    this.missing = missing
+    this.repairComponents = { storage, quarantine, missing, committer, ledgers, own: () => this.#own() }
     this.losses = new LossReport(state.epochs, () => committer.published)
     this.#committer = committer
     this.#ledgers = ledgers
     const { history } = init
     const grantOf = (peer: PeerId): AuthorGrant | undefined => init.grantOf(peer)
-    this.#ingest = new Ingest({ self, index, ledgers, committer, clock, quarantine, quotas, usage, history, grantOf })
+    this.#ingest = new Ingest({
+      ...{ self, index, ledgers, committer, clock, quarantine, quotas, usage, history, missing, grantOf },
+    })
     this.#authors = new Authors(self, () => init.peers())
     const seals = new Seals(init.seed)
     const { maxBlocksPerPeer } = quotas
@@ -273,18 +287,27 @@ interface ChangeLogState {
   readonly quarantined: readonly QuarantineRow[]
   readonly suspensions: readonly SuspensionRow[]
   readonly usage: readonly PeerUsage[]
+  readonly setBacks: readonly SetBackRow[]
+  readonly lost: readonly LostChanges[]
+  readonly waiting: readonly WaitingCard[]
 }
 
 /** Starts an epoch and reads what the log must know before it takes anything in. */
 export async function openChangeLog(init: ChangeLogInit): Promise<ChangeLog> {
   await init.storage.openEpoch()
-  const [rows, epochs, lastSeq, quarantined, suspensions, usage] = await Promise.all([
-    init.storage.blocks(),
-    init.storage.epochs(),
-    init.storage.lastSeq(),
-    init.storage.quarantined(),
-    init.storage.suspensions(),
-    init.storage.usage(),
+  const { storage } = init
+  const [rows, epochs, lastSeq, quarantined, suspensions, usage, setBacks, lost, waiting] = await Promise.all([
+    storage.blocks(),
+    storage.epochs(),
+    storage.lastSeq(),
+    storage.quarantined(),
+    storage.suspensions(),
+    storage.usage(),
+    storage.setBacks(),
+    storage.lost(),
+    storage.waiting(),
   ])
-  return new ChangeLog(init, { rows, epochs, lastSeq, quarantined, suspensions, usage })
+  return new ChangeLog(init, {
+    ...{ rows, epochs, lastSeq, quarantined, suspensions, usage, setBacks, lost, waiting },
+  })
 }

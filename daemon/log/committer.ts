@@ -3,9 +3,21 @@
  * in `seq` order, before anyone is told: visible implies durable, and nobody reads past what is published.
  */
 import { MooringError } from '../../protocol/errors.ts'
-import type { AppendOutcome, LogEntry, QuarantineEntry, ReleaseEntry, Seq, Storage } from '../storage/storage.ts'
+import type {
+  AppendOutcome,
+  BlockId,
+  BlockRow,
+  LogEntry,
+  QuarantineEntry,
+  ReleaseEntry,
+  ReturnEntry,
+  Seq,
+  SetBackEntry,
+  Storage,
+} from '../storage/storage.ts'
 import type { BlockIndex } from './block-index.ts'
 import type { FanOut } from './fan-out.ts'
+import type { Missing } from './missing.ts'
 import type { Quarantine } from './quarantine.ts'
 import { type AuthoredTip, groupBounds, LogGroup, type LogItem } from './ring.ts'
 
@@ -18,11 +30,17 @@ interface Submission {
 /** Entries of one transaction: enough that its fsync costs nothing per change, few enough that it ends soon. */
 const maxBatchEntries = 1_000
 
+/** What puts rows into no group: whoever is behind them reads them from disk. */
+const restarting: ReadonlySet<LogEntry['kind']> = new Set(['release', 'replace', 'set-back', 'return'])
+
 export interface CommitterComponents {
   readonly storage: Storage
   readonly index: BlockIndex
   readonly fanOut: FanOut
   readonly quarantine: Quarantine
+  readonly missing: Missing
+  /** What was known of the block holds no more; told before anything else can be checked against it. */
+  onSetBack(block: BlockId): void
 }
 
 export class Committer {
@@ -100,7 +118,10 @@ export class Committer {
   #refuseBehind(entries: readonly LogEntry[], outcomes: readonly AppendOutcome[]): void {
     const blocks = new Set<number>()
     for (const [position, entry] of entries.entries()) {
-      if (entry.kind === 'change' && outcomes[position]?.kind === 'refused') blocks.add(entry.block)
+      const outcome = outcomes[position]?.kind
+      if (entry.kind === 'change' && outcome === 'refused') blocks.add(entry.block)
+      // What is queued was checked against what the block was before.
+      if (entry.kind === 'set-back' && outcome === 'stored') blocks.add(entry.row.id)
     }
     if (blocks.size === 0) return
     const isBehind = (submission: Submission): boolean =>
@@ -145,6 +166,8 @@ export class Committer {
         }
         if (entry.kind === 'quarantine') this.#setAside(entry, outcome.seq)
         if (entry.kind === 'release') this.#release(entry, outcome.seq)
+        if (entry.kind === 'set-back') this.#setBack(entry, outcome.block ?? entry.row)
+        if (entry.kind === 'return') this.#return(entry, outcome.seq)
         continue
       }
       const isFull = items.length >= groupBounds.maxChanges || bytes + entry.bytes.byteLength > groupBounds.maxBytes
@@ -163,7 +186,7 @@ export class Committer {
     }
     close()
     // These rows are in no group: whoever is behind them reads them from disk, with their authors' signatures.
-    if (entries.some(({ kind }) => kind === 'release' || kind === 'replace')) fanOut.restart(this.#published)
+    if (entries.some(({ kind }) => restarting.has(kind))) fanOut.restart(this.#published)
     else fanOut.add(groups, this.#published)
     for (const listener of this.#listeners) listener(groups)
   }
@@ -177,6 +200,27 @@ export class Committer {
       block,
       eventSeq,
       fresh.map(({ hash }) => hash),
+    )
+  }
+
+  #setBack({ lost, row: { id }, waiting }: SetBackEntry, row: BlockRow): void {
+    const { index, missing, onSetBack } = this.#components
+    onSetBack(id)
+    index.setBack(row)
+    missing.add(
+      lost,
+      waiting.map(({ seq, hash }) => ({ block: id, seq, hash })),
+    )
+  }
+
+  #return({ block, changes }: ReturnEntry, lastSeq: Seq): void {
+    const { index, missing } = this.#components
+    for (const [position, { hash, deps, maxOp, ops }] of changes.entries()) {
+      index.changed(block, { seq: lastSeq - changes.length + 1 + position, hash, deps, maxOp, ops })
+    }
+    missing.endWaiting(
+      block,
+      changes.map(({ seq }) => seq),
     )
   }
 

@@ -4,7 +4,7 @@
  */
 
 import { MooringError } from '../../protocol/errors.ts'
-import type { PeerId } from '../../protocol/ids.ts'
+import type { ChangeHash, PeerId } from '../../protocol/ids.ts'
 import type { Clock } from '../../protocol/index.ts'
 import { admitChange, type NewObject, ownsActor, type SentTip, type Settlement } from '../../protocol/sync/index.ts'
 import type { AppendOutcome, BlockRow, ChangeEntry, Origin, SuspensionRow } from '../storage/storage.ts'
@@ -13,6 +13,7 @@ import type { BlockIndex } from './block-index.ts'
 import type { Committer } from './committer.ts'
 import { type Facts, readFrames } from './frame-reading.ts'
 import { costOf, type Ledger, type Ledgers } from './ledger.ts'
+import type { Missing } from './missing.ts'
 import { checkPlace, checkRoom } from './placement.ts'
 import type { Quarantine } from './quarantine.ts'
 import type { Quotas } from './quotas.ts'
@@ -43,6 +44,7 @@ export interface IngestComponents {
   readonly quotas: Quotas
   readonly usage: Usage
   readonly history: History
+  readonly missing: Missing
   /** The grant of an approved peer. */
   grantOf(peer: PeerId): AuthorGrant | undefined
 }
@@ -99,9 +101,10 @@ export class Ingest {
   /** Everything that can be said of changes without their block, but for the refusal of those that are new. */
   async #look(submission: Submission, row: BlockRow, facts: readonly Facts[]): Promise<Looked> {
     this.#checkQuarantine(row, facts)
-    const { self, grantOf } = this.#components
+    const { self, grantOf, missing } = this.#components
     const { origin, tips } = submission
-    const authorship = new Authorship({ self, sender: origin.peer, row, facts, tips, grantOf })
+    const isMissing = (hash: ChangeHash): boolean => missing.isKnown(row.id, hash)
+    const authorship = new Authorship({ self, sender: origin.peer, row, facts, tips, grantOf, isMissing })
     const refusal = submission.refusal ?? this.#suspension([origin.peer, ...authorship.others])
     if (refusal === undefined) await authorship.checkSignatures()
     return { facts, authorship, refusal }
@@ -176,6 +179,7 @@ export class Ingest {
       for (const [index, fact] of facts.entries()) {
         const bytes = chunks[index]
         if (bytes === undefined) throw new MooringError('internal')
+        if (this.#components.missing.isOther(block, fact)) throw new MooringError('equivocation')
         const admission = admitChange(fact, ledger)
         if (admission.outcome === 'stale') {
           // Known by its hash: sent twice, settled without a second row. Otherwise one actor told two stories.

@@ -136,6 +136,19 @@ export class Ledger implements BlockKnowledge {
     return unknown
   }
 
+  /** What a store has of such a block, but for its address and its changes. */
+  get state() {
+    return {
+      clock: [...this.#clock].map(([actor, { seq, hash, maxOp }]) => ({ actor, seq, hash, maxOp })),
+      heads: [...this.#heads.keys()],
+      objects: [...this.#objects].map(([id, { type, depth }]) => ({ id, type, depth })),
+      maxOp: this.maxOp,
+      ops: this.ops,
+      gaps: this.gaps,
+      content: this.content,
+    }
+  }
+
   /** Changes that are no rows any more, each with its highest operation counter. */
   recall(found: ReadonlyMap<ChangeHash, number>): void {
     for (const [hash, maxOp] of found) this.#known.set(hash, maxOp)
@@ -200,6 +213,10 @@ export class Ledgers {
   /** In the order of their last use. */
   readonly #ledgers = new Map<BlockId, Promise<Ledger>>()
   readonly #sizes = new Map<BlockId, number>()
+  /** Those that are loaded. */
+  readonly #loaded = new Map<BlockId, Ledger>()
+  /** Told apart from what was read before it: see {@link drop}. */
+  readonly #drops = new Map<BlockId, number>()
   #entries = 0
   #isEvicting = false
 
@@ -244,12 +261,20 @@ export class Ledgers {
     if (ledger.isStale) return
     ledger.isStale = true
     this.#ledgers.delete(ledger.block)
+    this.#loaded.delete(ledger.block)
     this.#entries -= ledger.counted
   }
 
   /** What the ledger of a block knows of its changes is too much by now: it is read again when it is needed. */
   async forget(block: BlockId): Promise<void> {
     const ledger = await this.#ledgers.get(block)?.catch(() => undefined)
+    if (ledger !== undefined) this.discard(ledger)
+  }
+
+  /** At once, also what is being read at this moment: the block is another one from here on. */
+  drop(block: BlockId): void {
+    this.#drops.set(block, (this.#drops.get(block) ?? 0) + 1)
+    const ledger = this.#loaded.get(block)
     if (ledger !== undefined) this.discard(ledger)
   }
 
@@ -263,11 +288,16 @@ export class Ledgers {
   }
 
   async #load(block: BlockId): Promise<Ledger> {
-    // What is on its way must be in the store before it is read, or the new ledger would miss it.
-    await this.#barrier()
-    const ledger = await Ledger.of(await this.#storage.blockState(block))
-    this.grown(ledger)
-    return ledger
+    for (;;) {
+      // What is on its way must be in the store before it is read, or the new ledger would miss it.
+      await this.#barrier()
+      const drops = this.#drops.get(block)
+      const ledger = await Ledger.of(await this.#storage.blockState(block))
+      if (this.#drops.get(block) !== drops) continue
+      this.#loaded.set(block, ledger)
+      this.grown(ledger)
+      return ledger
+    }
   }
 
   async #evict(): Promise<void> {

@@ -5,6 +5,7 @@
 import type { BlockAddress } from '../../protocol/ids.ts'
 import type { DiallerFrame, Frame } from '../../protocol/sync/index.ts'
 import type { Epoch, Seq } from '../storage/storage.ts'
+import type { BlockIndex } from './block-index.ts'
 import { decodeCursor, isValidCursor } from './cursor.ts'
 import { type HeldBlock, heldCost } from './have-list.ts'
 import { type Holding, holdingCosts } from './holdings.ts'
@@ -17,6 +18,7 @@ type Named = Pick<Frame<DiallerFrame, 'open-more'>, 'watch' | 'own'>
 type OpenFrame = Pick<Frame<DiallerFrame, 'open'>, 'cursor' | 'seen'>
 
 export interface OpeningInit extends LostContentInit {
+  readonly index: BlockIndex
   readonly holding: Holding
   readonly own: Possession
   readonly watches: WatchList
@@ -51,8 +53,10 @@ export class Opening {
   /** Where the log goes on for it; undefined when its cursor does not say that. */
   resumeFrom(view: string, epochs: readonly Epoch[], published: Seq): Seq | undefined {
     const cursor = decodeCursor(this.#frame.cursor)
-    if (cursor === undefined) return undefined
-    return isValidCursor(cursor, this.#frame.seen ?? 0, view, epochs, published) ? cursor.seq : undefined
+    if (cursor === undefined || !isValidCursor(cursor, this.#frame.seen ?? 0, view, epochs, published)) return undefined
+    // It may hold what the log has lost since then.
+    const { index, watches } = this.#init
+    return index.isSetBackAfter(cursor.seq, watches.matcher()) ? undefined : cursor.seq
   }
 
   /** A cursor speaks for what the replica has heard, and not for what it wrote. */

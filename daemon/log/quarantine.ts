@@ -3,7 +3,7 @@
  * what is in quarantine is sent to nobody and rendered nowhere, while its bytes stay where they are.
  */
 import type { ChangeHash, PeerId } from '../../protocol/ids.ts'
-import type { BlockId, LogPage, LogQuery, QuarantineRow, Seq, SuspensionRow } from '../storage/storage.ts'
+import type { BlockId, ChangeRow, LogPage, LogQuery, QuarantineRow, Seq, SuspensionRow } from '../storage/storage.ts'
 
 export class Quarantine {
   readonly #bySeq = new Map<BlockId, Map<Seq, QuarantineRow>>()
@@ -53,8 +53,9 @@ export class Quarantine {
   }
 
   /** A page without what is set aside. It may have no rows and yet move on. */
-  filter({ rows, ...page }: LogPage): LogPage {
-    return { ...page, rows: rows.filter((row) => !this.hasRow(row.block, row.seq)) }
+  filter({ rows, damaged, ...page }: LogPage): LogPage {
+    const isIn = ({ block, seq }: Pick<ChangeRow, 'block' | 'seq'>): boolean => !this.hasRow(block, seq)
+    return { ...page, rows: rows.filter(isIn), damaged: damaged.filter(isIn) }
   }
 
   /** The log as views may read it. */

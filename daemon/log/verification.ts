@@ -55,6 +55,7 @@ export class Verification {
   #cancelTimer: (() => void) | undefined
   #armedMs = Number.POSITIVE_INFINITY
   #isStopped = false
+  #onFailure: (block: BlockId) => void = () => {}
 
   constructor(init: VerificationInit) {
     this.#init = init
@@ -102,6 +103,11 @@ export class Verification {
     this.#arm(dueMs)
   }
 
+  /** Told of a block that could not be verified, or that lacks changes of which the log knows. */
+  onFailure(listener: (block: BlockId) => void): void {
+    this.#onFailure = listener
+  }
+
   /** As {@link soon}, but at once, and however much was spent on the block: the operator asked for it. */
   next(block: BlockId): void {
     this.#notBefore.delete(block)
@@ -142,6 +148,7 @@ export class Verification {
       return await this.#verifyUpTo(log.published, row)
     } catch (error) {
       if (!this.#isStopped) this.#failedUntil.set(block, clock.monotonicMs() + failedRetryMs)
+      this.#onFailure(block)
       throw error
     } finally {
       const endMs = clock.monotonicMs()
@@ -156,6 +163,11 @@ export class Verification {
     for (let row: BlockRow | undefined = begun; row?.deletedSeq === 0; row = log.index.byId(block)) {
       const options = { after: this.verifiedSeq(block), until, aside: log.quarantine.hashes(block) }
       const { snapshot, findings } = await views.verify(row, options)
+      // The row of the block was counted by the store: what the document has less is no row any more, without a word.
+      const now = log.index.byId(block)
+      if (now !== undefined && now.visibleSeq <= snapshot.seq && snapshot.changes + findings.length < now.changes) {
+        throw new MooringError('block-damaged', { detail: 'the document lacks changes of the block' })
+      }
       const seq = findings.length > 0 ? await this.#setAside(row, findings, snapshot.seq) : snapshot.seq
       await this.#note({ block, seq }, snapshot)
       if (snapshot.seq >= until) return snapshot

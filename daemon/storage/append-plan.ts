@@ -9,8 +9,8 @@ import { MooringError } from '../../protocol/errors.ts'
 import { nextGeneration } from '../../protocol/generation.ts'
 import type { BlockAddress, ChangeHash, PeerId } from '../../protocol/ids.ts'
 import { formatAddress } from '../../protocol/ids.ts'
-import type { AppendTables, PlannedBlock, PlannedEntry, PlannedEvent } from './planned.ts'
-import { clockOf, fromRow, toRow } from './planned.ts'
+import type { AppendTables, PlacedChange, PlannedBlock, PlannedEntry, PlannedEvent, Refusal } from './planned.ts'
+import { fromRow, madeBlock, toRow, undamaged } from './planned.ts'
 import type {
   AppendOutcome,
   BlockId,
@@ -23,11 +23,11 @@ import type {
   QuarantineRow,
   ReleaseEntry,
   ReplaceEntry,
+  ReturnEntry,
   Seq,
+  SetBackEntry,
   SuspensionRow,
 } from './storage.ts'
-
-type Refusal = Extract<AppendOutcome, { kind: 'refused' }>['code']
 
 const refused = (code: Refusal): AppendOutcome => ({ kind: 'refused', code })
 
@@ -40,6 +40,15 @@ export class AppendPlan<Change extends ChangeEntry = ChangeEntry> {
   readonly suspended: SuspensionRow[] = []
   /** Rows that move to the end of the log. */
   readonly released: { readonly block: BlockId; readonly hash: ChangeHash; readonly from: Seq; readonly to: Seq }[] = []
+  readonly setBacks: SetBackEntry[] = []
+  /** Rows that move from where they wait to the end of the log. */
+  readonly returned: {
+    readonly block: BlockId
+    readonly from: Seq
+    readonly to: Seq
+    readonly ops: number
+    readonly content: number
+  }[] = []
   /** Every block that an entry looked at, by id; a block that nothing changed is written back as it was. */
   readonly blocks = new Map<BlockId, PlannedBlock>()
   lastSeq: Seq
@@ -83,6 +92,8 @@ export class AppendPlan<Change extends ChangeEntry = ChangeEntry> {
     if (entry.kind === 'replace') return allowed ? this.#replace(entry) : refused('grant-changed')
     if (entry.kind === 'quarantine') return allowed ? this.#quarantine(entry) : refused('grant-changed')
     if (entry.kind === 'release') return allowed ? this.#release(entry) : refused('grant-changed')
+    if (entry.kind === 'set-back') return allowed ? this.#setBack(entry) : refused('grant-changed')
+    if (entry.kind === 'return') return allowed ? this.#return(entry) : refused('grant-changed')
     const { author } = entry
     const isAuthorAllowed = author === undefined || this.#allowed(author.peer, author.grantVersion)
     const code = allowed && isAuthorAllowed ? this.#refuseChange(entry) : 'grant-changed'
@@ -118,33 +129,9 @@ export class AppendPlan<Change extends ChangeEntry = ChangeEntry> {
     if (!isLater) return refused('block-deleted')
     const seq = this.#nextSeq()
     this.lastBlock += 1
-    const { initial } = entry
-    const block: PlannedBlock = {
-      isNew: true,
-      id: this.lastBlock,
-      address,
-      scope: entry.scope,
-      label: entry.label,
-      generation,
-      schema: entry.schema,
-      meta: { ...entry.meta },
-      owner,
-      createdAtMs: entry.atMs,
-      createdSeq: seq,
-      metaSeq: seq,
-      metaAtMs: entry.metaAtMs ?? entry.atMs,
-      visibleSeq: seq,
-      deletedSeq: 0,
-      maxOp: initial.maxOp,
-      ops: initial.ops,
-      gaps: 0,
-      changes: 0,
-      heads: new Set([initial.hash]),
-      horizonSeq: 0,
-      clock: new Map([[initial.actor, clockOf(initial)]]),
-    }
+    const block = madeBlock(entry, { id: this.lastBlock, address, generation, owner, seq })
     this.#remember(block)
-    for (const row of initial.objects) this.objects.push({ block: block.id, row })
+    for (const row of entry.initial.objects) this.objects.push({ block: block.id, row })
     const { scope, label, schema, meta, metaAtMs } = block
     const data = { scope, label, generation, schema, meta, metaAtMs, owner, atMs: entry.atMs }
     this.events.push({ seq, block: block.id, kind: 'create', origin: entry.origin, data })
@@ -227,6 +214,37 @@ export class AppendPlan<Change extends ChangeEntry = ChangeEntry> {
     return { kind: 'stored', seq: this.lastSeq }
   }
 
+  #setBack(entry: SetBackEntry): AppendOutcome {
+    const { clock, damaged, row, until } = entry
+    const known = undamaged(() => this.#block(row.id))
+    if (known !== undefined && known.deletedSeq > 0) return refused('block-deleted')
+    const isOutdated = known !== undefined && known.visibleSeq > until
+    if (isOutdated || !damaged.every((seq) => this.#tables.isDamaged(seq))) return refused('wrong-state')
+    // While its row could not be read, another one may have been made where it was.
+    const newest = undamaged(() => this.#newestAt(row.address))
+    if (known === undefined && newest !== undefined && newest.id !== row.id) return refused('address-taken')
+    const seq = this.#nextSeq()
+    const block = this.#remember({ ...fromRow(row), visibleSeq: seq })
+    for (const each of clock) block.clock.set(each.actor, each)
+    this.setBacks.push(entry)
+    const data = { damaged: damaged.length, waiting: entry.waiting.length }
+    this.events.push({ seq, block: row.id, kind: 'set-back', origin: entry.origin, data })
+    return { kind: 'stored', seq, block: toRow(block) }
+  }
+
+  /** `seq` of the outcome is that of the last row; the rows have consecutive ones. */
+  #return({ block: id, changes }: ReturnEntry): AppendOutcome {
+    const block = this.#block(id)
+    if (block === undefined || block.deletedSeq > 0) return refused('block-deleted')
+    if (this.setBacks.some(({ row }) => row.id === id)) return refused('wrong-state')
+    for (const { seq: from, signature, ...change } of changes) {
+      const { actor, actorSeq: seq, hash } = change
+      const to = this.#advance(block, { ...change, tip: { actor, seq, hash, signature } })
+      this.returned.push({ block: id, from, to, ops: change.ops, content: change.content })
+    }
+    return { kind: 'stored', seq: this.lastSeq }
+  }
+
   #isQuarantined(block: BlockId, hash: ChangeHash): boolean {
     const isSame = (row: { readonly block: BlockId; readonly hash: ChangeHash }): boolean =>
       row.block === block && row.hash === hash
@@ -237,6 +255,7 @@ export class AppendPlan<Change extends ChangeEntry = ChangeEntry> {
   #refuseChange(entry: Change): Refusal | undefined {
     const block = this.#block(entry.block)
     if (block === undefined || block.deletedSeq > 0) return 'block-deleted'
+    if (this.setBacks.some(({ row }) => row.id === entry.block)) return 'missing-deps'
     if (this.#refusedHashes.size === 0) return undefined
     // What builds on a refused change would be a hole in the log, no matter whose it is.
     const builds =
@@ -247,20 +266,26 @@ export class AppendPlan<Change extends ChangeEntry = ChangeEntry> {
   #change(entry: Change): AppendOutcome {
     const block = this.#block(entry.block)
     if (block === undefined) return refused('block-deleted')
+    const seq = this.#advance(block, entry)
+    this.changes.push({ seq, entry })
+    return { kind: 'stored', seq }
+  }
+
+  /** The block with one more change. Answers its position. */
+  #advance(block: PlannedBlock, change: PlacedChange): Seq {
     const seq = this.#nextSeq()
-    for (const dep of entry.deps) block.heads.delete(dep)
-    block.heads.add(entry.hash)
-    const signature = entry.tip?.signature ?? new Uint8Array()
-    const { actor, actorSeq, hash, maxOp } = entry
+    for (const dep of change.deps) block.heads.delete(dep)
+    block.heads.add(change.hash)
+    const signature = change.tip?.signature ?? new Uint8Array()
+    const { actor, actorSeq, hash, maxOp } = change
     block.clock.set(actor, { actor, seq: actorSeq, hash, maxOp, signature })
     block.visibleSeq = seq
     block.maxOp = Math.max(block.maxOp, maxOp)
-    block.ops += entry.ops
-    block.gaps += entry.gap
+    block.ops += change.ops
+    block.gaps += change.gap
     block.changes += 1
-    for (const row of entry.objects) this.objects.push({ block: block.id, row })
-    this.changes.push({ seq, entry })
-    return { kind: 'stored', seq }
+    for (const row of change.objects) this.objects.push({ block: block.id, row })
+    return seq
   }
 
   #nextSeq(): Seq {

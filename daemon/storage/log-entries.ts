@@ -4,6 +4,7 @@
  */
 import type { BlockMeta } from '../../protocol/block-meta.ts'
 import type { ActorId, ChangeHash, Label, PeerId, Scope } from '../../protocol/ids.ts'
+import type { ReturnEntry, SetBackEntry } from './repair-entries.ts'
 import type { BlockId, BlockRow, ClockRow, ObjectRow, Origin, Seq, Tip } from './storage.ts'
 
 /** A log entry as it is handed in. `grantVersion` is the version that its checks were made under. */
@@ -15,8 +16,10 @@ export type LogEntry =
   | ReplaceEntry
   | QuarantineEntry
   | ReleaseEntry
+  | SetBackEntry
+  | ReturnEntry
 
-interface EntryBase {
+export interface EntryBase {
   readonly origin: Origin
   readonly grantVersion: number
 }

@@ -1,11 +1,13 @@
-/** Peers, requests and invites of the memory backend. Keeps: rows are copied both ways. */
+/** The part of the memory backend that knows who may do what. Keeps: rows are copied both ways. */
 import type { PeerId } from '../../protocol/ids.ts'
 import type { DecisionTables } from './decision.ts'
 import { checkDecision } from './decision.ts'
-import type { Decision, InviteRow, PeerRow, RequestRow } from './storage.ts'
+import type { Decision, InviteRow, PeerRow, RequestRow, Storage } from './storage.ts'
 import { duplicateRow } from './storage-errors.ts'
 
-export class MemoryPeers {
+export abstract class MemoryPeers
+  implements Pick<Storage, 'peers' | 'requests' | 'putRequest' | 'putInvite' | 'invite' | 'decide' | 'prune'>
+{
   readonly #peers = new Map<PeerId, PeerRow>()
   readonly #requests = new Map<string, RequestRow>()
   readonly #invites = new Map<string, InviteRow>()
@@ -16,22 +18,28 @@ export class MemoryPeers {
     approvedByName: (name) => this.#peers.values().find((row) => row.state === 'approved' && row.name === name)?.peer,
   }
 
+  /** @throws `daemon-stopping` after it was closed */
+  protected abstract check(): void
+
   /** Undefined for a peer that is unknown or not approved. */
-  approvedVersion(peer: PeerId): number | undefined {
+  protected approvedVersion(peer: PeerId): number | undefined {
     const row = this.#peers.get(peer)
     return row?.state === 'approved' ? row.grantVersion : undefined
   }
 
-  peers(): PeerRow[] {
+  async peers(): Promise<readonly PeerRow[]> {
+    this.check()
     return structuredClone([...this.#peers.values()])
   }
 
-  requests(): RequestRow[] {
+  async requests(): Promise<readonly RequestRow[]> {
+    this.check()
     return structuredClone([...this.#requests.values()])
   }
 
   /** @throws `wrong-state` when the code is in use */
-  putRequest(request: RequestRow): void {
+  async putRequest(request: RequestRow): Promise<void> {
+    this.check()
     if (this.#requests.has(request.code)) throw duplicateRow('the request code')
     for (const [code, open] of this.#requests) {
       if (open.peer === request.peer && open.state === 'pending') {
@@ -42,17 +50,20 @@ export class MemoryPeers {
   }
 
   /** @throws `wrong-state` when the hash is stored already */
-  putInvite(invite: InviteRow): void {
+  async putInvite(invite: InviteRow): Promise<void> {
+    this.check()
     if (this.#invites.has(invite.hash)) throw duplicateRow('the invite')
     this.#invites.set(invite.hash, structuredClone(invite))
   }
 
-  invite(hash: string): InviteRow | undefined {
+  async invite(hash: string): Promise<InviteRow | undefined> {
+    this.check()
     return structuredClone(this.#invites.get(hash))
   }
 
   /** @throws the codes of {@link Decision} */
-  decide(decision: Decision): void {
+  async decide(decision: Decision): Promise<void> {
+    this.check()
     checkDecision(decision, this.#tables)
     const { request, invite, peer } = structuredClone(decision)
     const open = request && this.#requests.get(request.code)
@@ -62,7 +73,8 @@ export class MemoryPeers {
     if (peer) this.#peers.set(peer.row.peer, peer.row)
   }
 
-  prune(beforeMs: number): void {
+  async prune(beforeMs: number): Promise<void> {
+    this.check()
     for (const [code, { state, expiresAtMs }] of this.#requests) {
       if (state !== 'pending' && expiresAtMs < beforeMs) this.#requests.delete(code)
     }

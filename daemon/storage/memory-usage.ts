@@ -1,7 +1,7 @@
 /** What peers take up, for the memory backend. */
 import type { PeerId } from '../../protocol/ids.ts'
 import type { BlockId, PeerUsage } from './storage.ts'
-import { difference, resized, totals, type UsageRow } from './usage-rows.ts'
+import { difference, resized, setBack, totals, type UsageRow } from './usage-rows.ts'
 
 export class MemoryUsage {
   readonly #rows = new Map<BlockId, Map<PeerId, UsageRow>>()
@@ -20,6 +20,11 @@ export class MemoryUsage {
     const after = resized(before, bytes)
     this.#rows.set(block, new Map(after.map((row) => [row.peer, row])))
     return difference(before, after)
+  }
+
+  setBack(block: BlockId, bytes: number, content: number): void {
+    const after = setBack(this.#of(block), bytes, content)
+    this.#rows.set(block, new Map(after.map((row) => [row.peer, row])))
   }
 
   contentOf(block: BlockId): number {

@@ -11,36 +11,38 @@ import { clockOfRows } from './log-clock.ts'
 import { MemoryFindings } from './memory-findings.ts'
 import { cardOf, checkFold, type FoldTables, firstOfActors, foldableRows, measure } from './memory-fold.ts'
 import { MemoryPeers } from './memory-peers.ts'
+import { clearBlock, MemoryRepairs } from './memory-repairs.ts'
 import { copyBytes, copyClock, copySnapshot, firstAfter } from './memory-rows.ts'
 import { MemoryUsage } from './memory-usage.ts'
 import { type AppendTables, type PlannedBlock, toRow } from './planned.ts'
 import type {
   AppendOutcome,
   BlockId,
+  BlockRemains,
   BlockRow,
   BlockState,
   ChangeRow,
   ClockRow,
-  Decision,
   Epoch,
   FoldableRows,
   Folded,
   FoldQuery,
-  InviteRow,
   LogEntry,
   LogPage,
   LogQuery,
+  LostChanges,
   ObjectRow,
-  PeerRow,
   PeerUsage,
   QuarantineRow,
-  RequestRow,
   Seq,
+  SetBackRow,
   Snapshot,
   SnapshotCard,
   Storage,
   SuspensionRow,
   VerifiedRow,
+  WaitingCard,
+  WaitingPage,
 } from './storage.ts'
 import { closedError } from './storage-errors.ts'
 import { addedBy, rowBytes } from './usage-rows.ts'
@@ -57,7 +59,7 @@ export async function openMemory(init: Pick<BackendInit, 'self'>): Promise<Stora
   return new MemoryStorage(init.self)
 }
 
-class MemoryStorage implements Storage {
+class MemoryStorage extends MemoryPeers implements Storage {
   /** Never aborts: there is no disk that could fail. */
   readonly failed = new AbortController().signal
   readonly #self: PeerId | undefined
@@ -65,13 +67,14 @@ class MemoryStorage implements Storage {
   readonly #newest = new Map<BlockAddress, BlockId>()
   #log: ChangeRow[] = []
   readonly #epochs: { readonly id: string; readonly startSeq: Seq }[] = []
-  readonly #peers = new MemoryPeers()
   readonly #found = new MemoryFindings()
   readonly #usage = new MemoryUsage()
+  readonly #repairs = new MemoryRepairs()
   #seq: Seq = 0
   #isOpen = true
 
   constructor(self: PeerId | undefined) {
+    super()
     this.#self = self
   }
 
@@ -81,26 +84,27 @@ class MemoryStorage implements Storage {
   }
 
   async openEpoch(): Promise<Epoch> {
-    this.#check()
+    this.check()
     const epoch = { id: randomBytes(8).toString('hex'), startSeq: this.#seq }
     this.#epochs.push(epoch)
     return { ...epoch, endSeq: undefined }
   }
 
   async epochs(): Promise<readonly Epoch[]> {
-    this.#check()
+    this.check()
     return this.#epochs.map((epoch, index) => ({ ...epoch, endSeq: this.#epochs[index + 1]?.startSeq }))
   }
 
   async lastSeq(): Promise<Seq> {
-    this.#check()
+    this.check()
     return this.#seq
   }
 
   async append(entries: readonly LogEntry[]): Promise<readonly AppendOutcome[]> {
-    this.#check()
+    this.check()
     const plan = new AppendPlan(entries, this.#appendTables(), this.#self)
     // The plan is complete: from here on nothing can throw, so the call is written as a whole.
+    const dropped = plan.setBacks.map((entry) => [entry.row.id, clearBlock(this.#stored(entry.row.id), entry)] as const)
     for (const block of plan.blocks.values()) this.#writeBlock(block)
     for (const { block, row } of plan.objects) this.#stored(block).objects.set(row.id, { ...row })
     for (const { seq, entry } of plan.changes) {
@@ -114,23 +118,24 @@ class MemoryStorage implements Storage {
       const [moved] = this.#log.splice(firstAfter(this.#log, from - 1), 1)
       if (moved !== undefined) this.#log.splice(firstAfter(this.#log, to), 0, { ...moved, seq: to })
     }
+    this.#log = this.#repairs.write(plan, this.#log, { usage: this.#usage, droppedBytes: new Map(dropped) })
     this.#seq = plan.lastSeq
     return plan.outcomes
   }
 
   async blocks(): Promise<readonly BlockRow[]> {
-    this.#check()
+    this.check()
     return [...this.#blocks.values()].map(({ row }) => structuredClone(row))
   }
 
   async clock(block: BlockId, actors?: readonly ActorId[]): Promise<readonly ClockRow[]> {
-    this.#check()
+    this.check()
     const clock = this.#blocks.get(block)?.clock ?? new Map<ActorId, ClockRow>()
     return structuredClone(actors?.flatMap((actor) => clock.get(actor) ?? []) ?? [...clock.values()])
   }
 
   async blockState(block: BlockId): Promise<BlockState> {
-    this.#check()
+    this.check()
     const { row, clock, objects } = this.#stored(block)
     const known = this.#log.flatMap((each) => (each.block === block ? [{ hash: each.hash, maxOp: each.maxOp }] : []))
     const content = this.#usage.contentOf(block)
@@ -138,11 +143,11 @@ class MemoryStorage implements Storage {
   }
 
   async readLog({ after, until, block, maxBytes }: LogQuery): Promise<LogPage> {
-    this.#check()
+    this.check()
     const rows: ChangeRow[] = []
     const blocks = block === undefined ? undefined : new Set([block].flat())
     const clockOf = (of: BlockId, actor: ActorId) => structuredClone(this.#blocks.get(of)?.clock.get(actor))
-    const page = (next: Seq): LogPage => ({ rows, next, clock: clockOfRows(rows, clockOf) })
+    const page = (next: Seq): LogPage => ({ rows, damaged: [], next, clock: clockOfRows(rows, clockOf) })
     let bytes = 0
     for (let index = firstAfter(this.#log, after); index < this.#log.length; index += 1) {
       const row = this.#log[index]
@@ -157,7 +162,7 @@ class MemoryStorage implements Storage {
   }
 
   async putSnapshot(snapshot: Snapshot): Promise<readonly PeerUsage[]> {
-    this.#check()
+    this.check()
     const stored = this.#stored(snapshot.block)
     if (stored.snapshot !== undefined && stored.snapshot.seq > snapshot.seq) return []
     const before = stored.snapshot?.bytes.length ?? 0
@@ -166,25 +171,25 @@ class MemoryStorage implements Storage {
   }
 
   async snapshot(block: BlockId): Promise<Snapshot | undefined> {
-    this.#check()
+    this.check()
     const stored = this.#blocks.get(block)?.snapshot
     return stored === undefined ? undefined : copySnapshot(stored)
   }
 
   async snapshots(): Promise<readonly SnapshotCard[]> {
-    this.#check()
+    this.check()
     return [...this.#blocks.values()].flatMap(({ snapshot }) =>
       snapshot ? [cardOf(this.#foldTables(), snapshot)] : [],
     )
   }
 
   async foldable(block: BlockId, until: Seq): Promise<FoldableRows> {
-    this.#check()
+    this.check()
     return measure(foldableRows(this.#foldTables(), block, until))
   }
 
   async fold({ block, until, maxRows }: FoldQuery): Promise<Folded> {
-    this.#check()
+    this.check()
     const stored = this.#stored(block)
     checkFold(this.#foldTables(), stored, until)
     const gone = new Set(foldableRows(this.#foldTables(), block, until).slice(0, maxRows))
@@ -195,82 +200,87 @@ class MemoryStorage implements Storage {
   }
 
   async firstAfter(block: BlockId, after: Seq): Promise<readonly Pick<ChangeRow, 'actor' | 'actorSeq'>[]> {
-    this.#check()
+    this.check()
     return firstOfActors(this.#log, block, after)
   }
 
   async quarantined(): Promise<readonly QuarantineRow[]> {
-    this.#check()
+    this.check()
     return this.#found.quarantined()
   }
 
   async suspensions(): Promise<readonly SuspensionRow[]> {
-    this.#check()
+    this.check()
     return this.#found.suspensions()
   }
 
   async usage(): Promise<readonly PeerUsage[]> {
-    this.#check()
+    this.check()
     return this.#usage.peers()
   }
 
   async verified(): Promise<readonly VerifiedRow[]> {
-    this.#check()
+    this.check()
     return this.#found.verified()
   }
 
   async putVerified({ block, seq, heads }: VerifiedRow & { readonly heads: readonly ChangeHash[] }): Promise<void> {
-    this.#check()
+    this.check()
     const stored = this.#stored(block)
     this.#found.putVerified(block, seq)
     if (stored.row.visibleSeq <= seq) stored.row = { ...stored.row, heads: [...heads] }
   }
 
   async unsuspend(peer: PeerId): Promise<void> {
-    this.#check()
+    this.check()
     this.#found.unsuspend(peer)
   }
 
-  async peers(): Promise<readonly PeerRow[]> {
-    this.#check()
-    return this.#peers.peers()
+  async lookThrough(): Promise<undefined> {
+    this.check()
   }
 
-  async requests(): Promise<readonly RequestRow[]> {
-    this.#check()
-    return this.#peers.requests()
+  async remains(block: BlockId): Promise<BlockRemains> {
+    this.check()
+    const { row, clock } = this.#stored(block)
+    return structuredClone({ row, clock: [...clock.values()], isSound: true })
   }
 
-  async putRequest(request: RequestRow): Promise<void> {
-    this.#check()
-    this.#peers.putRequest(request)
+  async setBacks(): Promise<readonly SetBackRow[]> {
+    this.check()
+    return this.#repairs.setBacks()
   }
 
-  async putInvite(invite: InviteRow): Promise<void> {
-    this.#check()
-    this.#peers.putInvite(invite)
+  async waiting(): Promise<readonly WaitingCard[]> {
+    this.check()
+    return this.#repairs.waiting()
   }
 
-  async invite(hash: string): Promise<InviteRow | undefined> {
-    this.#check()
-    return this.#peers.invite(hash)
+  async readWaiting(query: { block: BlockId; after: Seq; maxBytes: number }): Promise<WaitingPage> {
+    this.check()
+    return this.#repairs.readWaiting(query)
   }
 
-  async decide(decision: Decision): Promise<void> {
-    this.#check()
-    this.#peers.decide(decision)
+  async endWaiting(block: BlockId, seqs: readonly Seq[]): Promise<void> {
+    this.check()
+    this.#repairs.endWaiting(block, seqs, this.#usage)
   }
 
-  async prune(beforeMs: number): Promise<void> {
-    this.#check()
-    this.#peers.prune(beforeMs)
+  async lost(): Promise<readonly LostChanges[]> {
+    this.check()
+    return this.#repairs.lost()
+  }
+
+  async endLost(lost: Pick<LostChanges, 'block' | 'actor' | 'to'>): Promise<void> {
+    this.check()
+    this.#repairs.endLost(lost)
   }
 
   async close(): Promise<void> {
     this.#isOpen = false
   }
 
-  #check(): void {
+  protected check(): void {
     if (!this.#isOpen) throw closedError()
   }
 
@@ -295,10 +305,11 @@ class MemoryStorage implements Storage {
       lastSeq: this.#seq,
       // Blocks are only ever marked as deleted, so their count is their last id.
       lastBlock: this.#blocks.size,
-      approvedVersion: (peer) => this.#peers.approvedVersion(peer),
+      approvedVersion: (peer) => this.approvedVersion(peer),
       block: (id) => this.#blocks.get(id)?.row,
       newestAt: (address) => this.#blocks.get(this.#newest.get(address) ?? 0)?.row,
       isQuarantined: (block, hash) => this.#found.isQuarantined(block, hash),
+      isDamaged: (seq) => this.#log[firstAfter(this.#log, seq - 1)]?.seq !== seq,
     }
   }
 

@@ -1,7 +1,18 @@
 /** What an append plan reads and what it is made of. Keeps: nothing in it is shared with a row of the store. */
 import type { BlockMeta } from '../../protocol/block-meta.ts'
 import type { ActorId, BlockAddress, ChangeHash, PeerId } from '../../protocol/ids.ts'
-import type { BlockId, BlockRow, ChangeEntry, ClockRow, LogEntry, Origin, ReplaceEntry, Seq } from './storage.ts'
+import type {
+  AppendOutcome,
+  BlockId,
+  BlockRow,
+  ChangeEntry,
+  ClockRow,
+  CreateEntry,
+  LogEntry,
+  Origin,
+  ReplaceEntry,
+  Seq,
+} from './storage.ts'
 
 /** What a plan needs to know about the rows as they stand. */
 export interface AppendTables {
@@ -14,6 +25,8 @@ export interface AppendTables {
   /** The newest generation at an address. @throws `block-damaged` */
   newestAt(address: BlockAddress): BlockRow | undefined
   isQuarantined(block: BlockId, hash: ChangeHash): boolean
+  /** Whether the row at a position does not fit its checksum. */
+  isDamaged(seq: Seq): boolean
 }
 
 /** A block as the plan leaves it. */
@@ -39,7 +52,7 @@ export interface PlannedBlock
 export interface PlannedEvent {
   readonly seq: Seq
   readonly block: BlockId
-  readonly kind: 'create' | 'delete' | 'meta' | 'quarantine'
+  readonly kind: 'create' | 'delete' | 'meta' | 'quarantine' | 'set-back'
   readonly origin: Origin
   /** JSON-safe. */
   readonly data: unknown
@@ -52,6 +65,14 @@ export type PlannedEntry<Change extends ChangeEntry> =
   | ReplaceEntry<Change>
   | Change
 
+/** What of a change counts for its block. */
+export type PlacedChange = Pick<
+  ChangeEntry,
+  'hash' | 'actor' | 'actorSeq' | 'maxOp' | 'ops' | 'gap' | 'deps' | 'objects' | 'tip'
+>
+
+export type Refusal = Extract<AppendOutcome, { kind: 'refused' }>['code']
+
 export const clockOf = ({ actor, seq, hash, maxOp, signature }: ClockRow): ClockRow => ({
   actor,
   seq,
@@ -59,6 +80,36 @@ export const clockOf = ({ actor, seq, hash, maxOp, signature }: ClockRow): Clock
   maxOp,
   signature,
 })
+
+/** A block as it begins. */
+export function madeBlock(
+  entry: CreateEntry,
+  made: Pick<BlockRow, 'id' | 'address' | 'generation' | 'owner'> & { readonly seq: Seq },
+): PlannedBlock {
+  const { scope, label, schema, meta, atMs, metaAtMs = atMs, initial } = entry
+  const { seq, ...named } = made
+  return {
+    ...named,
+    isNew: true,
+    scope,
+    label,
+    schema,
+    meta: { ...meta },
+    createdAtMs: atMs,
+    createdSeq: seq,
+    metaSeq: seq,
+    metaAtMs,
+    visibleSeq: seq,
+    deletedSeq: 0,
+    maxOp: initial.maxOp,
+    ops: initial.ops,
+    gaps: 0,
+    changes: 0,
+    heads: new Set([initial.hash]),
+    horizonSeq: 0,
+    clock: new Map([[initial.actor, clockOf(initial)]]),
+  }
+}
 
 export const fromRow = (row: BlockRow): PlannedBlock => ({
   ...row,
@@ -71,4 +122,13 @@ export const fromRow = (row: BlockRow): PlannedBlock => ({
 export function toRow(block: PlannedBlock): BlockRow {
   const { isNew: _isNew, clock: _clock, ...row } = block
   return { ...row, meta: { ...block.meta }, heads: [...block.heads] }
+}
+
+/** A block whose own row is damaged takes nothing: it has no newer one. */
+export function undamaged(look: () => PlannedBlock | undefined): PlannedBlock | undefined {
+  try {
+    return look()
+  } catch {
+    return undefined
+  }
 }

@@ -36,6 +36,9 @@ export const isCorrupt = (error: unknown): boolean => {
   return code === 'SQLITE_NOTADB' || code?.startsWith('SQLITE_CORRUPT') === true
 }
 
+/** An index has another value than the row, which is the one that counts. */
+export const isIndexAtOdds = (error: unknown): boolean => sqliteCode(error) === 'SQLITE_CORRUPT_INDEX'
+
 /** A file with the right first bytes whose header asks for something that no version of SQLite has. */
 export const isUnreadable = (error: unknown): boolean => isCorrupt(error) || sqliteCode(error) === 'SQLITE_ERROR'
 

@@ -7,6 +7,7 @@ import type { SummedTable } from './sqlite-row-sum.ts'
 import { grantsText, isSound } from './sqlite-row-sum.ts'
 import type {
   BlockColumns,
+  ClockColumns,
   InviteColumns,
   PeerColumns,
   QuarantineColumns,
@@ -14,6 +15,7 @@ import type {
   SuspensionColumns,
 } from './sqlite-rows.ts'
 import { blockRow, damagedPeerRow, inviteRow, peerRow, quarantineRow, requestRow } from './sqlite-rows.ts'
+import { hexOf } from './sqlite-sum.ts'
 import type { UsageColumns } from './sqlite-usage.ts'
 import type {
   BlockId,
@@ -140,6 +142,10 @@ export class FactReader {
     const origin = { peer: row.peer, replica: row.replica } as Origin
     this.#origins.set(id, origin)
     return origin
+  }
+
+  isSoundClock(row: ClockColumns): boolean {
+    return this.isSound('clock', row, `${row.block} ${hexOf(row.actor)}`, row.block)
   }
 
   /** Reports a row that is not. */

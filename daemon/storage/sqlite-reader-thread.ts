@@ -7,7 +7,7 @@ import type { ActorId } from '../../protocol/ids.ts'
 import { databaseName, openReader } from './sqlite-open.ts'
 import { Reader } from './sqlite-reads.ts'
 import type { ReaderRole, ThreadReply } from './sqlite-thread.ts'
-import type { BlockId, LogQuery, Seq } from './storage.ts'
+import type { BlockId, CheckPosition, LogQuery, Seq } from './storage.ts'
 
 export type ReaderOps = ReturnType<typeof readerOps>
 
@@ -16,7 +16,7 @@ export const openReaderThread = ({ dir }: ReaderRole, post: (reply: ThreadReply)
 
 export function readerOps(db: Database.Database, post: (reply: ThreadReply) => void) {
   const reader = new Reader(db, (row) => post({ kind: 'damaged', row }))
-  const { facts } = reader
+  const { facts, remains } = reader
   return {
     lastSeq: () => facts.lastSeq(),
     epochs: () => facts.epochs(),
@@ -32,6 +32,12 @@ export function readerOps(db: Database.Database, post: (reply: ThreadReply) => v
     suspensions: () => facts.suspensions(),
     verified: () => facts.verified(),
     usage: () => facts.usage(),
+    lookThrough: (position: CheckPosition) => reader.checker.check(position),
+    remains: (block: BlockId) => remains.remains(block),
+    setBacks: () => remains.setBacks(),
+    waiting: () => remains.waiting(),
+    readWaiting: (query: { block: BlockId; after: Seq; maxBytes: number }) => remains.readWaiting(query),
+    lost: () => remains.lost(),
     peers: () => facts.peers(),
     requests: () => facts.requests(),
     invite: (hash: string) => facts.invite(hash),

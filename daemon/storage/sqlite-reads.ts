@@ -6,13 +6,15 @@ import type Database from 'better-sqlite3'
 import { MooringError } from '../../protocol/errors.ts'
 import type { ActorId } from '../../protocol/ids.ts'
 import { clockOfRows } from './log-clock.ts'
+import { Checker } from './sqlite-check.ts'
 import { FactReader, type ReportDamage } from './sqlite-facts.ts'
 import type { PackedRows, StoredChange } from './sqlite-pack.ts'
 import { packRows, unpackHashes } from './sqlite-pack.ts'
+import { RemainsReader } from './sqlite-remains.ts'
 import type { BlockColumns, ClockColumns, ObjectColumns } from './sqlite-rows.ts'
 import { blockRow, clockRow } from './sqlite-rows.ts'
 import { type PackedKnown, type PackedState, packState } from './sqlite-state.ts'
-import { isSoundChange, isSoundSnapshot, type SummedSnapshot } from './sqlite-sum.ts'
+import { hexOf, isSoundChange, isSoundSnapshot, type SummedSnapshot, sizeOf } from './sqlite-sum.ts'
 import type {
   BlockId,
   ChangeRow,
@@ -27,11 +29,13 @@ import type {
 } from './storage.ts'
 
 /** A page of the log on its way to the main thread. */
-export interface PackedPage extends PackedRows, Pick<LogPage, 'next' | 'clock'> {}
+export interface PackedPage extends PackedRows, Omit<LogPage, 'rows'> {}
 
 export class Reader {
   /** What is read beside the log. */
   readonly facts: FactReader
+  readonly remains: RemainsReader
+  readonly checker: Checker
   readonly #db: Database.Database
   readonly #sql: ReturnType<typeof prepare>
   readonly #report: ReportDamage
@@ -41,6 +45,9 @@ export class Reader {
     this.#sql = prepare(db)
     this.#report = report
     this.facts = new FactReader(db, report)
+    this.remains = new RemainsReader(db, this.facts, report)
+    const reportChange = (row: StoredChange): void => void this.#ownersOf(row)
+    this.checker = new Checker(db, { facts: this.facts, report, reportChange })
   }
 
   clock(block: BlockId, actors?: readonly ActorId[]): readonly ClockRow[] {
@@ -49,7 +56,7 @@ export class Reader {
         actors === undefined
           ? this.#sql.clock.all(block)
           : actors.flatMap((actor) => this.#sql.clockOf.get(block, Buffer.from(actor, 'hex')) ?? [])
-      return (rows as ClockColumns[]).filter((row) => this.#isSoundClock(row)).map(clockRow)
+      return (rows as ClockColumns[]).filter((row) => this.facts.isSoundClock(row)).map(clockRow)
     })()
   }
 
@@ -62,7 +69,7 @@ export class Reader {
       const objects = this.#sql.objects.all(block) as ObjectColumns[]
       const sound = [
         this.facts.isSound('block', row, block, block),
-        ...clock.map((each) => this.#isSoundClock(each)),
+        ...clock.map((each) => this.facts.isSoundClock(each)),
         ...objects.map((each) => this.facts.isSound('object', each, `${block} ${each.id}`, block)),
       ]
       const known = this.#known(block)
@@ -81,15 +88,21 @@ export class Reader {
     let isWhole = true
     let index = 0
     for (const row of this.#sql.blockLog.iterate(0, endless, block) as IterableIterator<StoredChange>) {
-      if (!isSoundChange(row)) {
-        this.#damaged({ table: 'change', key: String(row.seq), block })
+      const hash = isSoundChange(row) ? row.hash : this.#asideHash(block, row.seq)
+      if (hash === undefined) {
         isWhole = false
         continue
       }
-      hashes.set(row.hash, index * 32)
+      hashes.set(hash, index * 32)
       maxOps[index++] = row.max_op
     }
     return isWhole ? { hashes, maxOps } : undefined
+  }
+
+  /** What is set aside is known by its hash whatever becomes of its row. */
+  #asideHash(block: BlockId, seq: Seq): Uint8Array | undefined {
+    this.#report({ table: 'change', key: String(seq), block })
+    return this.#sql.asideHash.get(block, seq) as Uint8Array | undefined
   }
 
   readLog({ after, until, block, maxBytes }: LogQuery): PackedPage {
@@ -100,25 +113,37 @@ export class Reader {
           ? { sql: this.#sql.blockLog, values: [after, until, block] }
           : { sql: this.#sql.blocksLog, values: [after, until, JSON.stringify(block)] }
     const rows: StoredChange[] = []
+    const damaged: LogPage['damaged'][number][] = []
+    const page = (next: Seq): PackedPage => {
+      return { ...packRows(rows, (id) => this.#origin(id)), damaged, next, clock: this.#clockOf(rows) }
+    }
     let bytes = 0
+    let last = after
     // The iterator ends with the loop, so no read stays open that would keep the write-ahead log from shrinking.
     for (const row of sql.iterate(...values) as IterableIterator<StoredChange>) {
-      const last = rows.at(-1)
-      if (last !== undefined && bytes >= maxBytes) return this.#page(rows, last.seq)
-      if (!isSoundChange(row)) {
-        if (last !== undefined) return this.#page(rows, last.seq)
-        throw this.#damaged({ table: 'change', key: String(row.seq), block: row.block })
-      }
-      rows.push(row)
-      bytes += row.bytes.length
+      if (last > after && bytes >= maxBytes) return page(last)
+      if (isSoundChange(row)) rows.push(row)
+      else for (const each of this.#ownersOf(row)) damaged.push({ ...asFound(row), block: each })
+      bytes += sizeOf(row)
+      last = row.seq
     }
-    return this.#page(rows, until)
+    return page(until)
+  }
+
+  /** Which blocks a damaged row may be of: the column may be what is damaged, and the index says it once more. */
+  #ownersOf({ seq, block }: StoredChange): BlockId[] {
+    const owners = new Set([block, ...(this.#sql.owners.all(seq) as BlockId[])])
+    for (const owner of owners) this.#report({ table: 'change', key: String(seq), block: owner })
+    return [...owners]
   }
 
   snapshot(block: BlockId): Snapshot | undefined {
     const row = this.#sql.snapshot.get(block) as (SummedSnapshot & { readonly sum: Uint8Array }) | undefined
     if (row === undefined) return undefined
-    if (!isSoundSnapshot(row)) throw this.#damaged({ table: 'snapshot', key: String(block), block })
+    if (!isSoundSnapshot(row)) {
+      this.#report({ table: 'snapshot', key: String(block), block })
+      throw new MooringError('block-damaged', { detail: `the snapshot of block ${block}` })
+    }
     const { seq, changes, heads, bytes } = row
     return { block, seq, changes, heads: unpackHashes(heads), bytes: new Uint8Array(bytes) }
   }
@@ -139,21 +164,16 @@ export class Reader {
       if (isSoundChange(row)) {
         return [{ actor: Buffer.from(row.actor).toString('hex') as ChangeRow['actor'], actorSeq: row.actor_seq }]
       }
-      this.#damaged({ table: 'change', key: String(row.seq), block })
+      this.#report({ table: 'change', key: String(row.seq), block })
       return []
     })
   }
 
-  #isSoundClock(row: ClockColumns): boolean {
-    return this.facts.isSound('clock', row, `${row.block} ${row.actor.toString('hex')}`, row.block)
-  }
-
-  #page(rows: readonly StoredChange[], next: Seq): PackedPage {
-    const clock = clockOfRows(rows, (block, actor) => {
+  #clockOf(rows: readonly StoredChange[]): LogPage['clock'] {
+    return clockOfRows(rows, (block, actor) => {
       const row = this.#sql.clockOf.get(block, actor) as ClockColumns | undefined
-      return row === undefined || !this.#isSoundClock(row) ? undefined : clockRow(row)
+      return row === undefined || !this.facts.isSoundClock(row) ? undefined : clockRow(row)
     })
-    return { ...packRows(rows, (id) => this.#origin(id)), next, clock }
   }
 
   #origin(id: number): Origin {
@@ -161,22 +181,24 @@ export class Reader {
     if (origin === undefined) throw new MooringError('database-corrupt', { detail: `origin ${id} is missing` })
     return origin
   }
-
-  #damaged(damaged: Parameters<ReportDamage>[0]): MooringError {
-    this.#report(damaged)
-    const { table, block, key } = damaged
-    return new MooringError('database-corrupt', { detail: `damaged ${table} row ${key} of block ${block}` })
-  }
 }
 
+const asFound = ({ seq, hash, actor, actor_seq: actorSeq }: StoredChange) => ({
+  seq,
+  hash: hexOf(hash) as ChangeRow['hash'],
+  actor: hexOf(actor) as ChangeRow['actor'],
+  actorSeq: Number(actorSeq),
+})
 /** Greater than every position. */
 const endless = Number.MAX_SAFE_INTEGER
 
 function prepare(db: Database.Database) {
-  const log = (filter: string, index = '') =>
+  const columns = 'c.seq, c.block, c.hash, c.max_op, c.actor, c.actor_seq, c.origin, c.sum, c.bytes'
+  // Joined, so that every column comes from the table: the index has the block, too, and would hide that it turned there.
+  const ofBlocks = (filter: string, index = '') =>
     db.prepare(
-      `SELECT seq, block, hash, max_op, actor, actor_seq, origin, sum, bytes FROM change ${index}
-       WHERE seq > ? AND seq <= ? ${filter} ORDER BY seq`,
+      `SELECT ${columns} FROM change i ${index} CROSS JOIN change c ON c.seq = i.seq
+       WHERE i.seq > ? AND i.seq <= ? AND ${filter} ORDER BY i.seq`,
     )
   return {
     block: db.prepare('SELECT * FROM block WHERE id = ?'),
@@ -188,10 +210,12 @@ function prepare(db: Database.Database) {
     ),
     objects: db.prepare('SELECT block, id, type, depth, sum FROM object WHERE block = ?'),
     count: db.prepare('SELECT count(*) FROM change WHERE block = ?').pluck(),
-    log: log(''),
-    blockLog: log('AND block = ?'),
+    log: db.prepare(`SELECT ${columns} FROM change c WHERE c.seq > ? AND c.seq <= ? ORDER BY c.seq`),
+    blockLog: ofBlocks('i.block = ?'),
     // Named: a plan that walks the log from its beginning would cost what is in it of all other blocks.
-    blocksLog: log('AND block IN (SELECT value FROM json_each(?))', 'INDEXED BY change_by_block'),
+    blocksLog: ofBlocks('i.block IN (SELECT value FROM json_each(?))', 'INDEXED BY change_by_block'),
+    owners: db.prepare('SELECT block FROM change INDEXED BY change_by_block WHERE seq = ? AND block > 0').pluck(),
+    asideHash: db.prepare('SELECT hash FROM quarantine WHERE block = ? AND seq = ?').pluck(),
     snapshot: db.prepare('SELECT block, seq, changes, heads, sum, bytes FROM snapshot WHERE block = ?'),
     snapshots: db.prepare(
       `SELECT block, seq, changes, EXISTS (SELECT 1 FROM change WHERE block = snapshot.block AND seq <= snapshot.seq

@@ -52,6 +52,7 @@ const covered = {
   object: ['block', 'id', 'type', 'depth'],
   verified: ['block', 'seq'],
   quarantine: ['block', 'hash', 'seq', 'event_seq', 'actor', 'actor_seq', 'peer', 'cause', 'reason', 'at_ms'],
+  lost: ['block', 'actor', 'from_seq', 'to_seq', 'hash', 'at_ms'],
   suspension: ['peer', 'reason', 'at_ms'],
   usage: ['block', 'peer', 'disk', 'content'],
 } as const

@@ -25,7 +25,17 @@ import { Reserve, reserveBytes } from './sqlite-reserve.ts'
 import type { StoreRole, ThreadReply } from './sqlite-thread.ts'
 import { createTransact } from './sqlite-transaction.ts'
 import { LogWriter } from './sqlite-writes.ts'
-import type { Decision, FoldQuery, InviteRow, RequestRow, Snapshot, VerifiedRow } from './storage.ts'
+import type {
+  BlockId,
+  Decision,
+  FoldQuery,
+  InviteRow,
+  LostChanges,
+  RequestRow,
+  Seq,
+  Snapshot,
+  VerifiedRow,
+} from './storage.ts'
 
 export type StoreOps = ReturnType<typeof openStoreThread>
 
@@ -163,6 +173,8 @@ function createOps(
     putVerified: ordinary((verified: VerifiedRow & { readonly heads: readonly ChangeHash[] }) =>
       logWriter.putVerified(verified),
     ),
+    endWaiting: ordinary((block: BlockId, seqs: readonly Seq[]) => logWriter.endWaiting(block, seqs)),
+    endLost: ordinary((lost: Pick<LostChanges, 'block' | 'actor' | 'to'>) => logWriter.endLost(lost)),
     unsuspend: ordinary((peer: PeerId) => logWriter.unsuspend(peer)),
     putRequest: ordinary((request: RequestRow) => peerWriter.putRequest(request)),
     putInvite: ordinary((invite: InviteRow) => peerWriter.putInvite(invite)),

@@ -16,6 +16,15 @@ export function changeSum(row: Omit<StoredChange, 'sum'>): Buffer {
   return sum([row.seq, row.block, row.max_op, row.actor_seq, row.origin], [row.hash, row.actor, row.bytes])
 }
 
+/** 16 bytes over every column of a row that waits. */
+export function waitingSum(row: Omit<StoredWaiting, 'sum'>): Buffer {
+  const { bytes, signature } = row
+  return sum(
+    [row.seq, row.block, row.max_op, row.actor_seq, row.origin],
+    [row.hash, row.actor, Uint8Array.of(signature.length), bytes, signature],
+  )
+}
+
 /** 16 bytes over every column of a snapshot row. */
 export function snapshotSum(row: SummedSnapshot): Buffer {
   return sum([row.block, row.seq, row.changes, row.heads.length, 0], [row.heads, row.bytes])
@@ -23,8 +32,17 @@ export function snapshotSum(row: SummedSnapshot): Buffer {
 
 export const isSoundChange = (row: StoredChange): boolean => fits(row.sum, () => changeSum(row))
 
+export const isSoundWaiting = (row: StoredWaiting): boolean => fits(row.sum, () => waitingSum(row))
+
 export const isSoundSnapshot = (row: SummedSnapshot & { readonly sum: Uint8Array }): boolean =>
   fits(row.sum, () => snapshotSum(row))
+
+/** Of what a row holds; a turned bit may have made nothing of it. */
+export const sizeOf = ({ bytes }: Pick<StoredChange, 'bytes'>): number =>
+  bytes instanceof Uint8Array ? bytes.length : 0
+
+/** As text, whatever kind of value a turned bit made of it. */
+export const hexOf = (value: unknown): string => (value instanceof Uint8Array ? Buffer.from(value).toString('hex') : '')
 
 /** A turned bit may also change the kind of a value, of which no sum can be made then. */
 function fits(stored: Uint8Array, make: () => Buffer): boolean {
@@ -33,6 +51,10 @@ function fits(stored: Uint8Array, make: () => Buffer): boolean {
   } catch {
     return false
   }
+}
+
+export interface StoredWaiting extends StoredChange {
+  readonly signature: Uint8Array
 }
 
 export interface SummedSnapshot {

@@ -3,7 +3,7 @@
  * nothing behind, and it waits a bounded time for a program that should not be there.
  */
 import type Database from 'better-sqlite3'
-import { isBusy } from './sqlite-errors.ts'
+import { isBusy, isIndexAtOdds } from './sqlite-errors.ts'
 
 export type Transact = <T>(work: () => T) => T
 
@@ -17,6 +17,12 @@ export function createTransact(db: Database.Database): Transact {
       try {
         return run(work) as T
       } catch (error) {
+        // A value that turned in a row is not what an index has of it, and the row cannot be changed before they agree.
+        if (isIndexAtOdds(error) && attempt < attempts) {
+          db.exec('REINDEX')
+          attempt = attempts - 1
+          continue
+        }
         // The lock is taken by BEGIN IMMEDIATE, so nothing of the work has happened when it is refused.
         if (!isBusy(error) || attempt === attempts) throw error
       }

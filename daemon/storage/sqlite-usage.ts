@@ -6,7 +6,7 @@ import type Database from 'better-sqlite3'
 import type { PeerId } from '../../protocol/ids.ts'
 import { isSound, sealed } from './sqlite-row-sum.ts'
 import type { BlockId, PeerUsage } from './storage.ts'
-import { difference, resized, type UsageRow } from './usage-rows.ts'
+import { difference, resized, setBack, type UsageRow } from './usage-rows.ts'
 
 export interface UsageColumns {
   readonly block: BlockId
@@ -33,10 +33,19 @@ export class UsageTable {
 
   /** The block takes so many bytes more on the disk, or less. */
   resize(block: BlockId, bytes: number): PeerUsage[] {
-    const before = (this.#sql.ofBlock.all(block) as UsageColumns[]).filter((row) => isSound('usage', row))
+    const before = this.#sound(block)
     const after = resized(before, bytes)
     for (const row of after) this.#put(row)
     return difference(before, after)
+  }
+
+  /** Something of the block was damaged: it takes so many bytes less, and holds so much. */
+  setBack(block: BlockId, bytes: number, content: number): void {
+    for (const row of setBack(this.#sound(block), bytes, content)) this.#put(row)
+  }
+
+  #sound(block: BlockId): UsageColumns[] {
+    return (this.#sql.ofBlock.all(block) as UsageColumns[]).filter((row) => isSound('usage', row))
   }
 
   #put({ block, peer, disk, content }: UsageRow): void {

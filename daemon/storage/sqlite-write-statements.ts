@@ -32,6 +32,7 @@ type WriteStatement =
   | 'foldable'
   | 'deleteChange'
   | 'snapshotCard'
+  | 'snapshot'
   | 'putSnapshot'
   | 'lastEpoch'
   | 'insertEpoch'
@@ -104,6 +105,7 @@ export function prepareWrites(db: Database.Database): WriteStatements {
     ),
     deleteChange: db.prepare('DELETE FROM change WHERE seq = ?'),
     snapshotCard: db.prepare('SELECT seq, length(bytes) AS bytes FROM snapshot WHERE block = ?'),
+    snapshot: db.prepare('SELECT block, seq, changes, heads, sum, bytes FROM snapshot WHERE block = ?'),
     putSnapshot: db.prepare(
       `INSERT INTO snapshot (block, seq, changes, heads, sum, bytes) VALUES (?, ?, ?, ?, ?, ?)
        ON CONFLICT (block) DO UPDATE SET seq = excluded.seq, changes = excluded.changes, heads = excluded.heads,

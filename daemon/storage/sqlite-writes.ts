@@ -10,10 +10,11 @@ import { AppendPlan } from './append-plan.ts'
 import { type AppendTables, type PlannedBlock, toRow } from './planned.ts'
 import type { PackedBatch, StoredChange, UnpackedChange } from './sqlite-pack.ts'
 import { packHashes, unpackBatch } from './sqlite-pack.ts'
+import { RepairWriter } from './sqlite-repairs.ts'
 import { isSound, sealed } from './sqlite-row-sum.ts'
 import type { BlockColumns } from './sqlite-rows.ts'
 import { blockColumns, blockRow, json, quarantineColumns } from './sqlite-rows.ts'
-import { changeSum, snapshotSum } from './sqlite-sum.ts'
+import { changeSum, isSoundSnapshot, type SummedSnapshot, snapshotSum } from './sqlite-sum.ts'
 import type { Transact } from './sqlite-transaction.ts'
 import { UsageTable } from './sqlite-usage.ts'
 import type { WriteStatements } from './sqlite-write-statements.ts'
@@ -25,6 +26,7 @@ import type {
   Epoch,
   Folded,
   FoldQuery,
+  LostChanges,
   Origin,
   PeerUsage,
   Seq,
@@ -45,6 +47,7 @@ export class LogWriter {
   readonly #transact: Transact
   readonly #self: PeerId | undefined
   readonly #sql: WriteStatements
+  readonly #repairs: RepairWriter
   readonly #blocks = new Map<BlockId, BlockRow>()
   readonly #origins = new Map<string, number>()
   readonly #usage: UsageTable
@@ -56,6 +59,7 @@ export class LogWriter {
     this.#self = self
     this.#sql = prepareWrites(db)
     this.#usage = new UsageTable(db)
+    this.#repairs = new RepairWriter(db, this.#usage)
     this.#lastSeq = Number(this.#sql.lastSeq.get())
     this.#lastBlock = Number(this.#sql.lastBlock.get())
   }
@@ -91,15 +95,23 @@ export class LogWriter {
     this.#transact(() => this.#sql.unsuspend.run(peer))
   }
 
+  endWaiting(block: BlockId, seqs: readonly Seq[]): void {
+    this.#transact(() => this.#repairs.endWaiting(block, seqs))
+  }
+
+  endLost(lost: Pick<LostChanges, 'block' | 'actor' | 'to'>): void {
+    this.#transact(() => this.#repairs.endLost(lost))
+  }
+
   putSnapshot({ block, seq, changes, heads, bytes }: Snapshot): PeerUsage[] {
     return this.#transact(() => {
       this.#mustBlock(block)
-      const stored = this.#snapshotCard(block)
-      if (stored.seq > seq) return []
+      const stored = this.#sql.snapshot.get(block) as StoredSnapshot | undefined
+      if (stored !== undefined && stored.seq > seq && isSoundSnapshot(stored)) return []
       const packed = packHashes(heads)
       const sum = snapshotSum({ block, seq, changes, heads: packed, bytes })
       this.#sql.putSnapshot.run(block, seq, changes, packed, sum, bytes)
-      return this.#usage.resize(block, bytes.length - stored.bytes)
+      return this.#usage.resize(block, bytes.length - (stored?.bytes.length ?? 0))
     })
   }
 
@@ -136,6 +148,7 @@ export class LogWriter {
 
   #write(plan: AppendPlan<UnpackedChange>, newOrigins: Map<string, number>): void {
     const sql = this.#sql
+    for (const entry of plan.setBacks) this.#repairs.setBack(entry)
     for (const block of plan.blocks.values()) this.#writeBlock(block)
     for (const { seq, block, kind, origin, data, supersedes } of plan.events) {
       const row = { seq, block, kind, origin: this.#origin(origin, newOrigins), data: json(data) }
@@ -164,6 +177,7 @@ export class LogWriter {
       sql.insertChange.run(seq, block, hashBytes, maxOp, actorBytes, actorSeq, entry.ops, originId, sum, bytes)
     }
     this.#usage.add(addedBy(plan.changes.map(({ entry }) => entry)))
+    for (const each of plan.returned) this.#repairs.return(each)
     this.#writeQuarantine(plan)
   }
 
@@ -202,6 +216,7 @@ export class LogWriter {
       block: (id) => this.#block(id),
       newestAt: (address) => this.#newestAt(address),
       isQuarantined: (block, hash) => this.#sql.isQuarantined.get(block, Buffer.from(hash, 'hex')) !== undefined,
+      isDamaged: (seq) => this.#repairs.isDamaged(seq),
     }
   }
 
@@ -253,6 +268,7 @@ export class LogWriter {
   }
 }
 
+type StoredSnapshot = SummedSnapshot & { readonly sum: Uint8Array }
 type VerifiedColumns = { readonly block: BlockId; readonly seq: Seq; readonly sum: number }
 
 /** The newest entries stay: a Map keeps its order, so the first key is the one that was set longest ago. */

@@ -16,9 +16,11 @@ import { StorageThread, type ThreadCalls } from './sqlite-thread.ts'
 import type {
   AppendOutcome,
   BlockId,
+  BlockRemains,
   BlockRow,
   BlockState,
   ChangeRow,
+  CheckPosition,
   ClockRow,
   DamagedRow,
   Decision,
@@ -30,16 +32,20 @@ import type {
   LogEntry,
   LogPage,
   LogQuery,
+  LostChanges,
   PeerRow,
   PeerUsage,
   QuarantineRow,
   RequestRow,
   Seq,
+  SetBackRow,
   Snapshot,
   SnapshotCard,
   Storage,
   SuspensionRow,
   VerifiedRow,
+  WaitingCard,
+  WaitingPage,
 } from './storage.ts'
 import { closedError, storageFailed } from './storage-errors.ts'
 
@@ -145,7 +151,7 @@ export class SqliteStorage implements Storage {
 
   async readLog(query: LogQuery): Promise<LogPage> {
     const page = await this.#read('readLog', [query])
-    return { rows: unpackRows(page), next: page.next, clock: page.clock }
+    return { rows: unpackRows(page), damaged: page.damaged, next: page.next, clock: page.clock }
   }
 
   putSnapshot(snapshot: Snapshot): Promise<readonly PeerUsage[]> {
@@ -196,6 +202,38 @@ export class SqliteStorage implements Storage {
 
   unsuspend(peer: PeerId): Promise<void> {
     return this.#write('unsuspend', [peer])
+  }
+
+  lookThrough(position: CheckPosition): Promise<CheckPosition | undefined> {
+    return this.#read('lookThrough', [position])
+  }
+
+  remains(block: BlockId): Promise<BlockRemains> {
+    return this.#read('remains', [block])
+  }
+
+  setBacks(): Promise<readonly SetBackRow[]> {
+    return this.#read('setBacks', [])
+  }
+
+  waiting(): Promise<readonly WaitingCard[]> {
+    return this.#read('waiting', [])
+  }
+
+  readWaiting(query: { block: BlockId; after: Seq; maxBytes: number }): Promise<WaitingPage> {
+    return this.#read('readWaiting', [query])
+  }
+
+  endWaiting(block: BlockId, seqs: readonly Seq[]): Promise<void> {
+    return this.#write('endWaiting', [block, seqs])
+  }
+
+  lost(): Promise<readonly LostChanges[]> {
+    return this.#read('lost', [])
+  }
+
+  endLost(lost: Pick<LostChanges, 'block' | 'actor' | 'to'>): Promise<void> {
+    return this.#write('endLost', [lost])
   }
 
   peers(): Promise<readonly PeerRow[]> {

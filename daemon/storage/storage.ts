@@ -16,9 +16,11 @@ import type { BlockMeta } from '../../protocol/block-meta.ts'
 import type { ActorId, BlockAddress, ChangeHash, Label, PeerId, ReplicaId, Scope } from '../../protocol/ids.ts'
 import type { AppendOutcome, LogEntry, QuarantineRow, SuspensionRow, VerifiedRow } from './log-entries.ts'
 import type { Decision, InviteRow, PeerRow, RequestRow } from './peer-rows.ts'
+import type { BlockRemains, LostChanges, SetBackRow, WaitingCard, WaitingPage } from './repair-entries.ts'
 
 export type * from './log-entries.ts'
 export type * from './peer-rows.ts'
+export type * from './repair-entries.ts'
 
 /** Position in the log: 1, 2, 3 … over all blocks; 0 is before the first row. */
 export type Seq = number
@@ -122,6 +124,8 @@ export interface LogQuery {
 
 export interface LogPage {
   readonly rows: readonly ChangeRow[]
+  /** Rows that were passed over because they are damaged, as they were found: any of it may be what is damaged. */
+  readonly damaged: readonly Pick<ChangeRow, 'seq' | 'block' | 'hash' | 'actor' | 'actorSeq'>[]
   /** Where the next page starts: `until` when nothing is left. */
   readonly next: Seq
   /** The newest change of each author of the rows. */
@@ -208,6 +212,13 @@ export interface DamagedRow {
   readonly block: BlockId | undefined
 }
 
+/** How far a store was looked through. */
+export interface CheckPosition {
+  readonly part: 'log' | 'events' | 'blocks'
+  /** Rows behind this one. */
+  readonly after: number
+}
+
 export interface Storage {
   /** Aborts when the backend can no longer promise durability. */
   readonly failed: AbortSignal
@@ -232,11 +243,7 @@ export interface Storage {
   clock(block: BlockId, actors?: readonly ActorId[]): Promise<readonly ClockRow[]>
   /** @throws `block-not-found`; `block-damaged` when any row of it is */
   blockState(block: BlockId): Promise<BlockState>
-  /**
-   * Changes in seq order. A damaged row is reported and ends the page before it; a page that would start with it is
-   * an error whose detail names block and seq. What lies behind it can be read from its seq on.
-   * @throws `database-corrupt`
-   */
+  /** Changes in seq order; damaged ones are reported and passed over. */
   readLog(query: LogQuery): Promise<LogPage>
   /**
    * Replaces the block's snapshot unless the stored one is newer. Answers by how much peers take up more, or less.
@@ -252,7 +259,7 @@ export interface Storage {
   putVerified(verified: VerifiedRow & { readonly heads: readonly ChangeHash[] }): Promise<void>
   /** Ends a suspension; nothing happens when there is none. */
   unsuspend(peer: PeerId): Promise<void>
-  /** @throws `database-corrupt` when the stored bytes are damaged */
+  /** @throws `block-damaged` when the stored one is */
   snapshot(block: BlockId): Promise<Snapshot | undefined>
   snapshots(): Promise<readonly SnapshotCard[]>
   /** What {@link fold} would remove: rows up to `until`, without those in quarantine. */
@@ -265,6 +272,25 @@ export interface Storage {
   fold(query: FoldQuery): Promise<Folded>
   /** The first row of each actor of a block after a position. */
   firstAfter(block: BlockId, after: Seq): Promise<readonly Pick<ChangeRow, 'actor' | 'actorSeq'>[]>
+
+  /**
+   * Looks through a piece of what is stored and reports what is damaged, as {@link onDamage} tells it. Answers where the next
+   * piece begins; undefined when there is none.
+   */
+  lookThrough(position: CheckPosition): Promise<CheckPosition | undefined>
+  /** What can be believed of a block beside its changes. @throws `block-not-found` */
+  remains(block: BlockId): Promise<BlockRemains>
+  /** Where each block that was set back was set back last. */
+  setBacks(): Promise<readonly SetBackRow[]>
+  /** Changes that wait for lost ones, in the order in which they were. */
+  waiting(): Promise<readonly WaitingCard[]>
+  /** Those of a block behind a position; as many as come to `maxBytes`, and at least one. */
+  readWaiting(query: Pick<LogQuery, 'after' | 'maxBytes'> & { readonly block: BlockId }): Promise<WaitingPage>
+  /** Forgets waiting changes that the log has by now. */
+  endWaiting(block: BlockId, seqs: readonly Seq[]): Promise<void>
+  lost(): Promise<readonly LostChanges[]>
+  /** Forgets lost changes of an actor up to one that the log has by now. */
+  endLost(lost: Pick<LostChanges, 'block' | 'actor' | 'to'>): Promise<void>
 
   peers(): Promise<readonly PeerRow[]>
   requests(): Promise<readonly RequestRow[]>

@@ -10,7 +10,7 @@ import type { BlockId, PeerUsage } from './storage.ts'
 /** What one peer takes up in one block. */
 export interface UsageRow extends PeerUsage {
   readonly block: BlockId
-  /** What its changes hold, see {@link ChangeEntry.content}; it does not become less when they are folded away. */
+  /** What its changes hold, see {@link ChangeEntry.content}; it becomes less only when some of them are lost. */
   readonly content: number
 }
 
@@ -57,6 +57,13 @@ export function resized(rows: readonly UsageRow[], bytes: number): UsageRow[] {
   if (before === 0) return [...rows]
   const factor = Math.max(0, before + bytes) / before
   return rows.map((row) => ({ ...row, disk: Math.round(row.disk * factor) }))
+}
+
+/** All rows of a block that takes `bytes` less on the disk, because something of it was damaged, and holds `content` now. */
+export function setBack(rows: readonly UsageRow[], bytes: number, content: number): UsageRow[] {
+  const before = rows.reduce((sum, row) => sum + row.content, 0)
+  const factor = before === 0 ? 0 : content / before
+  return resized(rows, -bytes).map((row) => ({ ...row, content: Math.round(row.content * factor) }))
 }
 
 /** By how much each peer takes up more than before, or less. */

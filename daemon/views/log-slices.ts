@@ -43,7 +43,9 @@ export async function* rowSlices(
   let heldOps = 0
   const lastOps = new Map<ActorId, number>()
   for (let from = after; from < until; ) {
-    const { rows, next } = await readLog({ block, after: from, until, maxBytes: pageBytes })
+    const { rows, damaged, next } = await readLog({ block, after: from, until, maxBytes: pageBytes })
+    // A view is never made of a part of the log.
+    if (damaged.length > 0) throw new MooringError('block-damaged', { detail: `row ${damaged[0]?.seq}` })
     if (next <= from) throw new MooringError('view-failed', { detail: 'the log page did not move on' })
     for (const row of rows) {
       // Since the last one of the same actor, where the row does not say it: too many, if others wrote meanwhile.

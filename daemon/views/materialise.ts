@@ -1,4 +1,5 @@
 /** Brings a document of the view worker up to a position of the log, from what the worker holds or from the store. */
+import { MooringError } from '../../protocol/errors.ts'
 import { schemaNamed } from '../../protocol/schemas/index.ts'
 import type { BlockRow, Seq, Storage } from '../storage/storage.ts'
 import { logSlices } from './log-slices.ts'
@@ -24,6 +25,9 @@ export async function materialise(
   // and removed are not missed by reading on from here.
   if (seq === undefined || isOutdated) {
     const stored = await read.snapshot(block.id)
+    // Never made without what is folded: the rows are gone, and what follows builds on them.
+    if ((stored?.seq ?? 0) < block.horizonSeq)
+      throw new MooringError('block-damaged', { detail: 'the snapshot is gone' })
     seq = stored?.seq ?? 0
     // Copied, for transfer: the caller's array, and the table's above all, stay whole.
     const bytes = Uint8Array.from((stored ?? schemaNamed(block.schema).initial).bytes)

@@ -17,12 +17,16 @@ type Document = Automerge.Doc<Record<string, unknown>>
 interface Held {
   readonly document: Document
   seq: Seq
+  /** While they are handed out. */
+  changes?: Uint8Array[] | undefined
 }
 type Answers = { [Name in StepName]: (ask: ViewSteps[Name]['ask']) => ViewSteps[Name]['answer'] }
 
 /** A repeated request then costs its new changes only; a long text takes tens of megabytes, so they are few. */
 const maxHeld = 4
 const maxDetailChars = 300
+/** Handed out in one step. */
+const maxChangesTold = 5_000
 
 /** What the thread costs: asked before and after a step that has a limit. */
 export interface ViewUsage {
@@ -102,6 +106,21 @@ export class ViewEngine {
     rewrite: ({ block, initial, actor }) => ({ changes: rewrite(this.#documentOf(block).document, initial, actor) }),
 
     check: ({ block, seq, bytes, heads, changes }) => this.#replace(block, seq, () => loadSaved(bytes, heads, changes)),
+
+    changes: ({ block, from }) => {
+      const entry = this.#documentOf(block)
+      entry.changes ??= engineOf(entry.document).getChanges([])
+      const some = entry.changes.slice(from, from + maxChangesTold)
+      if (some.length < maxChangesTold) entry.changes = undefined
+      const bytes = new Uint8Array(some.reduce((sum, { byteLength }) => sum + byteLength, 0))
+      const lengths = Uint32Array.from(some, ({ byteLength }) => byteLength)
+      let at = 0
+      for (const change of some) {
+        bytes.set(change, at)
+        at += change.byteLength
+      }
+      return { bytes, lengths }
+    },
 
     recall: ({ block, hashes }) => {
       const engine = engineOf(this.#documentOf(block).document)

@@ -52,6 +52,11 @@ export interface ViewSteps {
     }
     answer: undefined
   }
+  /** The changes from one on that the document holds, in an order in which each comes after what it builds on. */
+  changes: {
+    ask: { readonly block: BlockId; readonly from: number }
+    answer: Omit<LogSlice, 'seq'>
+  }
   /** Counter of the last operation of each of the changes; -1 for one that the document does not have. */
   recall: {
     ask: { readonly block: BlockId; readonly hashes: readonly ChangeHash[] }

@@ -13,6 +13,7 @@ import { FailingBlocks } from './failing-blocks.ts'
 import { isolate, type Verdict } from './isolate.ts'
 import type { Rendering, Rewritten, SnapshotDisk, VerifyOptions } from './jobs.ts'
 import { materialise } from './materialise.ts'
+import { unfold } from './unfold.ts'
 import type { SliceLimit } from './view-steps.ts'
 import { ViewFault, type ViewRunner, ViewThread } from './view-thread.ts'
 import { defaultSliceLimit, type ViewsInit } from './views-init.ts'
@@ -170,6 +171,10 @@ export class Views {
       return new Map(hashes.flatMap((hash, index) => ((maxOps[index] ?? -1) < 0 ? [] : [[hash, maxOps[index] ?? 0]])))
     })
   }
+
+  /** The changes of a snapshot, that of the schema included. @throws as {@link recall} */
+  unfold = (row: BlockRow, snapshot: Snapshot): Promise<readonly Uint8Array[]> =>
+    this.#enqueue(row, (thread) => unfold(thread, row.id, snapshot))
 
   /**
    * The value that the block has at `untilSeq` or later, as changes of one actor on top of the first change of the schema,

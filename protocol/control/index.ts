@@ -95,6 +95,10 @@ export const controlProtocol = defineProtocol({
         suspended: count,
         /** Some of those plugins, by peer id, and why; `peer.list` has all of them. */
         suspensions: z.array(z.strictObject({ peer: peerId, name: z.string().max(64), reason: z.string() })).max(8),
+        /** Things on the disk that are not as they were written. */
+        damaged: count,
+        /** Some of them, and what to do about each; the log names all. */
+        damages: z.array(z.strictObject({ what: z.string().max(600), next: z.string().max(200) })).max(8),
       }),
       needs: null,
       errors: [],
@@ -226,7 +230,7 @@ export const controlProtocol = defineProtocol({
       input: z.strictObject({ address, offset: count.default(0) }),
       output: renderedBlock,
       needs: null,
-      errors: ['block-not-found', 'view-failed'],
+      errors: ['block-not-found', 'block-damaged', 'view-failed'],
     }),
     'block.compact': defineOp({
       summary: 'Folds the verified changes of a block into its snapshot, or says what would go.',
@@ -234,7 +238,7 @@ export const controlProtocol = defineProtocol({
       /** Rows of the log that went, or would go, and the bytes of their changes. */
       output: z.strictObject({ address, rows: count, bytes: count }),
       needs: null,
-      errors: ['block-not-found', 'view-failed', 'database-corrupt', 'storage-failed', 'storage-full'],
+      errors: ['block-not-found', 'block-damaged', 'view-failed', 'database-corrupt', 'storage-failed', 'storage-full'],
     }),
     'block.reset-history': defineOp({
       summary: 'Begins a block anew with its present value: a new generation without the history of the old one.',
@@ -242,7 +246,15 @@ export const controlProtocol = defineProtocol({
       /** The new generation, its changes, and how many the old one had. */
       output: z.strictObject({ address, generation: count, changes: count, before: count }),
       needs: null,
-      errors: ['block-not-found', 'wrong-state', 'view-failed', 'database-corrupt', 'storage-failed', 'storage-full'],
+      errors: [
+        'block-not-found',
+        'block-damaged',
+        'wrong-state',
+        'view-failed',
+        'database-corrupt',
+        'storage-failed',
+        'storage-full',
+      ],
     }),
     'block.update-metadata': defineOp({
       summary: 'Changes what is said of a block beside its content; what is not named stays.',

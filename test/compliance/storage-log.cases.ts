@@ -87,6 +87,7 @@ export function logCases(setup: StorageSetup): void {
       expect(page.next).toBe(8)
       expect(await storage.readLog({ after: 8, until: 8, maxBytes: 1_000_000 })).toEqual({
         rows: [],
+        damaged: [],
         next: 8,
         clock: [],
       })

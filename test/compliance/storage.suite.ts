@@ -13,6 +13,7 @@ import { metaCases } from './storage-meta.cases.ts'
 import { quarantineCases } from './storage-quarantine.cases.ts'
 import { reopenCases } from './storage-reopen.cases.ts'
 import { replaceCases } from './storage-replace.cases.ts'
+import { setBackCases } from './storage-set-back.cases.ts'
 import { usageCases } from './storage-usage.cases.ts'
 
 export interface StorageSubject {
@@ -36,6 +37,7 @@ export function storageSuite(name: string, setup: StorageSetup, options: SuiteOp
     foldCases(setup)
     replaceCases(setup)
     metaCases(setup)
+    setBackCases(setup)
     quarantineCases(setup)
     decisionCases(setup)
     usageCases(setup)

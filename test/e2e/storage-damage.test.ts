@@ -3,8 +3,18 @@ import { readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { openStorage } from '../../daemon/storage/index.ts'
-import { change, changes, createBlock, recordingLog, self } from '../fixtures/storage-entries.ts'
+import { type CheckPosition, openStorage } from '../../daemon/storage/index.ts'
+import {
+  alice,
+  approve,
+  change,
+  changeHash,
+  changes,
+  createBlock,
+  peerRow,
+  recordingLog,
+  self,
+} from '../fixtures/storage-entries.ts'
 import { tempDir } from '../fixtures/temp-dir.ts'
 
 const databaseOf = (dir: string): string => join(dir, 'mooring.db')
@@ -114,22 +124,35 @@ describe('a file that cannot be used', () => {
 })
 
 describe('a damaged row', () => {
-  it('ends the page before it, is reported and never served', async () => {
+  it('is passed over, is reported once and never served', async () => {
     const marker = 'find me: this text is what the change holds, and a bit of it turns'
     const { dir, block } = await makeDatabase(marker)
     flip(dir, readFileSync(databaseOf(dir)).indexOf(marker) + 20)
     const log = recordingLog()
     const storage = await open(dir, log)
-    const page = await storage.readLog({ after: 0, until: 4, maxBytes: 1_000_000 })
-    expect([page.rows.map(({ seq }) => seq), page.next]).toEqual([[2], 2])
-    const damaged = { code: 'database-corrupt', detail: `damaged change row 3 of block ${block}` }
-    await expect(storage.readLog({ after: 2, until: 4, maxBytes: 1 })).rejects.toMatchObject(damaged)
-    await expect(storage.readLog({ after: 2, until: 4, block, maxBytes: 1 })).rejects.toMatchObject(damaged)
-    const fields = { table: 'change', block, key: '3' }
-    expect(log.lines.filter(({ level }) => level === 'error')).toMatchObject([{ fields }])
-    // What lies behind it and beside it is as good as it was.
-    const rest = await storage.readLog({ after: 3, until: 4, maxBytes: 1 })
-    expect(rest.rows.map(({ seq }) => seq)).toEqual([4])
+    const met: unknown[] = []
+    storage.onDamage((row) => met.push(row))
+    const found = { seq: 3, block, hash: changeHash(block, 'a', 2), actorSeq: 2 }
+    for (const query of [
+      { maxBytes: 1_000_000 },
+      { block, maxBytes: 1_000_000 },
+      { block: [block, 9], maxBytes: 1_000_000 },
+    ]) {
+      const page = await storage.readLog({ after: 0, until: 4, ...query })
+      expect([page.rows.map(({ seq }) => seq), page.next]).toEqual([[2, 4], 4])
+      expect(page.damaged).toMatchObject([found])
+    }
+    // Also where the page has nothing else, and moves on all the same.
+    const page = await storage.readLog({ after: 2, until: 4, maxBytes: 1 })
+    expect([page.rows, page.damaged.length, page.next]).toEqual([[], 1, 3])
+    await expect(storage.blockState(block)).rejects.toMatchObject({ code: 'block-damaged' })
+    const row = { table: 'change', block, key: '3' }
+    expect(log.lines.filter(({ level }) => level === 'error')).toMatchObject([{ fields: row }])
+    expect(met).toEqual(Array.from({ length: 5 }, () => row))
+    // Whoever listens later is told, too.
+    const late: unknown[] = []
+    storage.onDamage((each) => late.push(each))
+    expect(late).toEqual([row])
     const other = await createBlock(storage, 'space:home/other')
     expect(await storage.append(changes(other, 'a', 2))).toMatchObject([{ seq: 6 }, { seq: 7 }])
     expect(storage.failed.aborted).toBe(false)
@@ -146,9 +169,8 @@ describe('a damaged row', () => {
       db.prepare(`UPDATE change SET ${column} = ? WHERE seq = 2`).run(value)
       db.close()
       const storage = await open(dir)
-      await expect(storage.readLog({ after: 0, until: 4, maxBytes: 1 })).rejects.toMatchObject({
-        code: 'database-corrupt',
-      })
+      const { rows, damaged } = await storage.readLog({ after: 0, until: 4, maxBytes: 1_000_000 })
+      expect([rows.map(({ seq }) => seq), new Set(damaged.map(({ seq }) => seq))]).toEqual([[3, 4], new Set([2])])
     },
   )
 
@@ -156,9 +178,39 @@ describe('a damaged row', () => {
     const { dir, block } = await makeDatabase('snapshot text that is long enough')
     flip(dir, readFileSync(databaseOf(dir)).indexOf('snapshot snapshot') + 12)
     const storage = await open(dir)
-    const detail = `damaged snapshot row ${block} of block ${block}`
-    await expect(storage.snapshot(block)).rejects.toMatchObject({ code: 'database-corrupt', detail })
+    await expect(storage.snapshot(block)).rejects.toMatchObject({ code: 'block-damaged' })
     await storage.putSnapshot({ block, seq: 4, changes: 3, heads: [], bytes: new Uint8Array(3) })
     expect((await storage.snapshot(block))?.bytes).toEqual(new Uint8Array(3))
+  })
+
+  it('is found by looking through everything, whoever reads', async () => {
+    const { dir, block } = await makeDatabase('snapshot text that is long enough')
+    const db = new Database(databaseOf(dir))
+    db.exec("UPDATE change SET max_op = 77 WHERE seq = 2; UPDATE event SET data = '{}'; UPDATE clock SET seq = seq + 1")
+    db.exec("UPDATE object SET depth = 2; UPDATE snapshot SET heads = x''; UPDATE snapshot SET changes = 9")
+    db.close()
+    const log = recordingLog()
+    const storage = await open(dir, log)
+    let position: CheckPosition | undefined = { part: 'log', after: 0 }
+    while (position !== undefined) position = await storage.lookThrough(position)
+    const tables = log.lines.filter(({ level }) => level === 'error').map(({ fields }) => fields.table)
+    expect(new Set(tables)).toEqual(new Set(['change', 'event', 'clock', 'object', 'snapshot']))
+    expect(log.lines.find(({ fields }) => fields.table === 'change')?.fields).toMatchObject({ block, key: '2' })
+  })
+
+  it.each(['row', 'index'] as const)('whose %s alone rots can be changed all the same', async (where) => {
+    const { dir, block } = await makeDatabase()
+    const first = await open(dir)
+    await approve(first, alice)
+    await first.close()
+    // The name of a peer stands in its row, and in the index that keeps names apart.
+    const file = readFileSync(databaseOf(dir))
+    flip(dir, (where === 'row' ? file.indexOf('plugin-a') : file.lastIndexOf('plugin-a')) + 7)
+    const storage = await open(dir)
+    const [found] = await storage.peers()
+    expect(found?.isDamaged).toBe(where === 'row' ? true : undefined)
+    await storage.decide({ atMs: 1, peer: { row: peerRow(alice, { grantVersion: 2 }), expectGrantVersion: 1 } })
+    expect(await storage.peers()).toMatchObject([{ name: 'plugin-a', grantVersion: 2, state: 'approved' }])
+    expect(await storage.append([change(block, 'a', 4)])).toMatchObject([{ kind: 'stored' }])
   })
 })

@@ -10,6 +10,52 @@ const credit = 'test/unit/protocol/sync/credit.test.ts'
 
 export const logMutations: readonly Mutation[] = [
   {
+    name: 'set-back-cursor',
+    promise: 'who has read further than a block was set back is asked what it holds of it',
+    edits: [
+      {
+        file: 'daemon/log/opening.ts',
+        find: 'return index.isSetBackAfter(cursor.seq, watches.matcher()) ? undefined : cursor.seq',
+        replace: 'return cursor.seq',
+      },
+    ],
+    tests: [
+      {
+        file: 'test/network/damage.test.ts',
+        title: 'that nobody holds leaves what does not build on it, and is back as soon as somebody brings it',
+      },
+    ],
+  },
+  {
+    name: 'lost-number',
+    promise: 'nothing else is taken under the number of a lost change',
+    edits: [
+      {
+        file: 'daemon/log/ingest.ts',
+        find: "if (this.#components.missing.isOther(block, fact)) throw new MooringError('equivocation')",
+        replace: '',
+      },
+    ],
+    tests: [{ file: 'test/network/damage.test.ts', title: 'is not replaced by another under its number' }],
+  },
+  {
+    name: 'waiting-kept',
+    promise: 'a sound change that builds on a lost one is kept',
+    edits: [
+      {
+        file: 'daemon/storage/sqlite-repairs.ts',
+        find: 'if (row !== undefined && isSoundChange(row)) {',
+        replace: 'if (row === undefined) {',
+      },
+    ],
+    tests: [
+      {
+        file: 'test/compliance/storage-sqlite.test.ts',
+        title: 'is what is left of it, and the rest waits apart from the log',
+      },
+    ],
+  },
+  {
     name: 'change-checksum',
     promise: 'a change that was damaged on its way is not taken',
     edits: [

@@ -70,7 +70,7 @@ export const storageMutations: readonly Mutation[] = [
         replace: 'fits(row.sum, () => changeSum(row)) || true',
       },
     ],
-    tests: [{ file: damage, title: 'ends the page before it, is reported and never served' }],
+    tests: [{ file: damage, title: 'is passed over, is reported once and never served' }],
   },
   {
     name: 'snapshot-checksum',

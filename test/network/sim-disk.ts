@@ -6,12 +6,14 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type {
   AppendOutcome,
+  BlockId,
   BlockRow,
   ChangeEntry,
   Decision,
   Epoch,
   FoldQuery,
   LogEntry,
+  Seq,
   Snapshot,
   Storage,
   VerifiedRow,
@@ -31,6 +33,8 @@ export type Write =
   | { readonly kind: 'verified'; readonly verified: Verified }
   | { readonly kind: 'fold'; readonly query: FoldQuery }
   | { readonly kind: 'unsuspend'; readonly peer: PeerId }
+  | { readonly kind: 'end-waiting'; readonly block: BlockId; readonly seqs: readonly Seq[] }
+  | { readonly kind: 'end-lost'; readonly lost: Parameters<Storage['endLost']>[0] }
 
 export type Verified = VerifiedRow & { readonly heads: BlockRow['heads'] }
 
@@ -149,6 +153,12 @@ export class SimDisk {
       }
       case 'unsuspend':
         await this.inner.unsuspend(write.peer)
+        return []
+      case 'end-waiting':
+        await this.inner.endWaiting(write.block, write.seqs)
+        return []
+      case 'end-lost':
+        await this.inner.endLost(write.lost)
         return []
       case 'append': {
         const outcomes = await this.inner.append(write.entries)

@@ -1,6 +1,7 @@
 /** The disk of a simulated daemon as one life of it sees it: calls that take time, and are never answered after its end. */
 import type {
   AppendOutcome,
+  BlockId,
   Decision,
   Epoch,
   FoldQuery,
@@ -95,6 +96,14 @@ export class LifeStore implements Storage {
     return this.#write({ kind: 'unsuspend', peer })
   }
 
+  endWaiting(block: BlockId, seqs: readonly Seq[]): Promise<void> {
+    return this.#write({ kind: 'end-waiting', block, seqs })
+  }
+
+  endLost(lost: Parameters<Storage['endLost']>[0]): Promise<void> {
+    return this.#write({ kind: 'end-lost', lost })
+  }
+
   openEpoch(): Promise<Epoch> {
     return this.#inOrder(async () => {
       await this.#writeTime()
@@ -130,6 +139,12 @@ export class LifeStore implements Storage {
   quarantined: Storage['quarantined'] = () => this.#read(() => this.#disk.inner.quarantined())
   suspensions: Storage['suspensions'] = () => this.#read(() => this.#disk.inner.suspensions())
   verified: Storage['verified'] = () => this.#read(() => this.#disk.inner.verified())
+  lookThrough: Storage['lookThrough'] = (position) => this.#read(() => this.#disk.inner.lookThrough(position))
+  remains: Storage['remains'] = (block) => this.#read(() => this.#disk.inner.remains(block))
+  setBacks: Storage['setBacks'] = () => this.#read(() => this.#disk.inner.setBacks())
+  waiting: Storage['waiting'] = () => this.#read(() => this.#disk.inner.waiting())
+  readWaiting: Storage['readWaiting'] = (query) => this.#read(() => this.#disk.inner.readWaiting(query))
+  lost: Storage['lost'] = () => this.#read(() => this.#disk.inner.lost())
   requests: Storage['requests'] = () => notSimulated()
   putRequest: Storage['putRequest'] = () => notSimulated()
   putInvite: Storage['putInvite'] = () => notSimulated()

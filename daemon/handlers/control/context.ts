@@ -4,6 +4,7 @@ import type { Approvals } from '../../approvals/approvals.ts'
 import type { ChangeLog } from '../../log/change-log.ts'
 import type { Compaction } from '../../log/compaction.ts'
 import type { HistoryReset } from '../../log/history-reset.ts'
+import type { Repair } from '../../log/repair.ts'
 import type { Verification } from '../../log/verification.ts'
 import type { Links } from '../../net/links.ts'
 import type { Blocks } from '../blocks.ts'
@@ -15,6 +16,7 @@ export interface ControlComponents {
   readonly verification: Verification
   readonly compaction: Compaction
   readonly historyReset: HistoryReset
+  readonly repair: Repair
   readonly blocks: Blocks
   readonly clock: Clock
   /** The daemon as a whole. */

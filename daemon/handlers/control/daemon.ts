@@ -1,17 +1,20 @@
 /** The card, and the end. */
 import { type controlProtocol, fingerprintWords, type Handlers } from '../../../protocol/index.ts'
 import type { ControlComponents } from './context.ts'
+import { damages } from './damage.ts'
 
 type DaemonHandlers = Pick<Handlers<typeof controlProtocol, object>, 'daemon.status' | 'daemon.stop'>
 
 /** A card is read at a glance. */
 const maxSuspensionsShown = 8
+const maxDamagesShown = 8
 
-export function daemonHandlers({ approvals, links, log, daemon }: ControlComponents): DaemonHandlers {
+export function daemonHandlers({ approvals, links, log, daemon, repair }: ControlComponents): DaemonHandlers {
   return {
     'daemon.status'() {
       const blocks = log.index.live()
       const suspensions = log.quarantine.suspensions()
+      const damaged = damages({ approvals, repair })
       return {
         version: daemon.version,
         pid: daemon.pid,
@@ -36,6 +39,8 @@ export function daemonHandlers({ approvals, links, log, daemon }: ControlCompone
           name: approvals.peers().find((known) => known.peer === peer)?.name ?? '',
           reason,
         })),
+        damaged: damaged.length,
+        damages: damaged.slice(0, maxDamagesShown),
       }
     },
     'daemon.stop'() {

@@ -78,6 +78,8 @@ export function answers(): Answers {
       changes: 12,
       quarantined: 1,
       suspended: 1,
+      damaged: 0,
+      damages: [],
       suspensions: [{ peer: peerB, name: 'weather', reason: 'change 4f1c2a9b of space:home/notes: it does not load' }],
     },
     requests: [

@@ -107,12 +107,12 @@ export function readerOf(...logs: BlockLog[]) {
       for (const row of log.rows) {
         if (row.seq <= query.after || row.seq > query.until) continue
         if (rows.length === log.pageRows || (rows.length > 0 && bytes >= query.maxBytes)) {
-          return { rows, next: rows.at(-1)?.seq ?? query.until, clock: [] }
+          return { rows, next: rows.at(-1)?.seq ?? query.until, damaged: [], clock: [] }
         }
         rows.push(row)
         bytes += row.bytes.length
       }
-      return { rows, next: query.until, clock: [] }
+      return { rows, next: query.until, damaged: [], clock: [] }
     },
   }
 }

@@ -83,7 +83,11 @@ describe('log slices', () => {
   })
 
   it('refuse a page that does not move on', async () => {
-    const stuck = logSlices(async () => ({ rows: [], next: 3, clock: [] }), { block: 1, after: 3, until: 9 })
+    const stuck = logSlices(async () => ({ rows: [], next: 3, damaged: [], clock: [] }), {
+      block: 1,
+      after: 3,
+      until: 9,
+    })
     await expect(stuck.next()).rejects.toMatchObject({ code: 'view-failed' })
   })
 
