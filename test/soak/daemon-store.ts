@@ -9,7 +9,7 @@ import { openSqlite, SqliteStorage } from '../../daemon/storage/sqlite.ts'
 import { migrationsDir } from '../../daemon/storage/sqlite-migrate-dir.ts'
 import { openReaderThread } from '../../daemon/storage/sqlite-reader-thread.ts'
 import { openStoreThread } from '../../daemon/storage/sqlite-store-thread.ts'
-import type { StorageThread } from '../../daemon/storage/sqlite-thread.ts'
+import type { StorageThread, ThreadReply } from '../../daemon/storage/sqlite-thread.ts'
 import type { ChangeEntry } from '../../daemon/storage/storage.ts'
 import { alice, approve, change, create, peerRow, recordingLog, self } from '../fixtures/storage-entries.ts'
 import { checkWritten, writtenBytes } from '../fixtures/storage-writer.ts'
@@ -23,15 +23,16 @@ const open = (dir: string): Promise<SqliteStorage> =>
   openSqlite({ dir, log: recordingLog(), self, idleMs, ...walOptions() })
 
 /** The same store with what its threads run in this one: starting two threads takes longer than reading what is there. */
-function openHere(dir: string): SqliteStorage {
-  const post = (): void => {}
+export function openHere(dir: string, damage = new DamageReports(recordingLog())): SqliteStorage {
+  const post = (reply: ThreadReply): void => {
+    if (reply.kind === 'damaged') damage.report(reply.row)
+  }
   const fail = (error: unknown): void => {
     throw error
   }
   const role = { kind: 'store', dir, self, migrationsDir, idleMs, maxPages: undefined, walPages: undefined } as const
   const store = openStoreThread(role, post, fail)
   const reader = openReaderThread({ kind: 'reader', dir }, post)
-  const damage = new DamageReports(recordingLog())
   return new SqliteStorage({
     store: threadOf(store),
     reader: threadOf(reader),

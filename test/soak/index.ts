@@ -8,6 +8,7 @@ import { fullDisk } from './full-disk.ts'
 import { kill } from './kill.ts'
 import { malformed } from './malformed.ts'
 import { powerCut } from './power-cut.ts'
+import { rotCampaign } from './rot.ts'
 import { sessionCampaign } from './session.ts'
 import { slowWatchers } from './slow-watchers.ts'
 import { syncFailure } from './sync-failure.ts'
@@ -18,6 +19,7 @@ export const campaigns: readonly Campaign[] = [
   syncFailure,
   fullDisk,
   daemonDisk,
+  rotCampaign,
   badNetwork,
   sessionCampaign,
   slowWatchers,
