@@ -1,5 +1,6 @@
 /** What a block is given: its identity, time and randomness, and whom it tells. */
 import type { BlockAddress, ChangeHash, Clock, PeerId, SchemaName } from '../../protocol/index.ts'
+import type { KnownChange } from './document.ts'
 import type { LocalChange } from './local-change.ts'
 import type { StoredContent } from './store.ts'
 
@@ -22,4 +23,10 @@ export interface BlockInit {
   onPoison(hashes: readonly ChangeHash[]): void
   /** The engine failed beyond repair: the block stays as it was and takes nothing more. */
   onBroken(error: unknown): void
+}
+
+/** What was taken out of a block, oldest first, and all that is settled of the rest, as a document that was loaded again. */
+export interface TakenOut {
+  readonly out: KnownChange[]
+  readonly left: { readonly bytes: Uint8Array; readonly changes: number }
 }

@@ -12,7 +12,7 @@ import {
 } from '../../protocol/index.ts'
 import { actorPrefix, makeActor, readChange } from '../../protocol/sync/index.ts'
 import { ApplyTimer } from './apply-timer.ts'
-import type { BlockInit } from './block-init.ts'
+import type { BlockInit, TakenOut } from './block-init.ts'
 import { type Base, BlockDocument, firstOf, type KnownChange, snapshotBase } from './document.ts'
 import { type LocalChange, localChange } from './local-change.ts'
 import type { OwnChanges } from './own-changes.ts'
@@ -177,22 +177,23 @@ export class Block<Name extends SchemaName = SchemaName> {
   }
 
   /**
-   * Takes changes out that the daemon set aside, with what builds on them, and what waits for them. Returns what was taken
-   * out, oldest first; undefined when nothing of it was here.
+   * Takes changes out that the daemon set aside, with what builds on them, and what waits for them; undefined when nothing of
+   * it was here.
+   * @throws when what is left cannot be loaded: then another change of it is wrong as well, and nothing was taken out
    */
-  takeOut(hashes: ReadonlySet<string>): KnownChange[] | undefined {
+  takeOut(hashes: ReadonlySet<string>): TakenOut | undefined {
     this.tell()
     const doc = this.value
-    const isHere = [...hashes].some((hash) => this.#leftOut.delete(hash) || A.hasHeads(doc, [hash]))
+    const isHere = [...hashes].some((hash) => this.#leftOut.has(hash) || A.hasHeads(doc, [hash]))
     if (!isHere && A.getMissingDeps(doc, []).length === 0) return undefined
-    const out = this.#without((hash) => hashes.has(hash))
+    const isOut = (hash: string): boolean => hashes.has(hash)
+    const unsaved = this.#document.withDependants(isOut)
+    for (const { hash } of this.unsettled) unsaved.add(hash)
+    const left = this.#document.saveBut(unsaved, this.#first)
+    for (const hash of hashes) this.#leftOut.delete(hash)
+    const out = this.#without(isOut)
     for (const { bytes } of out) this.#own.disown(readChange(bytes).actor)
-    return out
-  }
-
-  /** Everything but what is unsettled, as a document that was loaded again. */
-  saveSettled(): { readonly bytes: Uint8Array; readonly changes: number } {
-    return this.#document.saveBut(new Set(this.unsettled.map(({ hash }) => hash)), this.#first)
+    return { out, left }
   }
 
   /**

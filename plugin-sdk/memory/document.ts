@@ -135,13 +135,19 @@ export class BlockDocument<Value> {
     })
   }
 
+  /** Changes of it, and everything that builds on them. */
+  withDependants(isOne: (hash: string) => boolean): Set<string> {
+    const found = new Set<string>()
+    for (const { hash, deps } of A.getChangesMetaSince(this.value, [])) {
+      if (isOne(hash) || deps.some((dep) => found.has(dep))) found.add(hash)
+    }
+    return found
+  }
+
   /** Takes changes out, with everything that builds on them. Returns what was taken out, oldest first. */
   without(isOut: (hash: string) => boolean): KnownChange[] {
     const doc = this.value
-    const out = new Set<string>()
-    for (const { hash, deps } of A.getChangesMetaSince(doc, [])) {
-      if (isOut(hash) || deps.some((dep) => out.has(dep))) out.add(hash)
-    }
+    const out = this.withDependants(isOut)
     const all = A.getAllChanges(doc).map((bytes) => ({ bytes, hash: hashOf(bytes) as ChangeHash }))
     const [first, ...kept] = all.filter(({ hash }) => !out.has(hash))
     if (first === undefined) throw new Error('nothing is left of a document')

@@ -201,8 +201,10 @@ export class Entries {
       entry.cancelRetry?.()
       entry.cancelRetry = undefined
       const handle = entry.loaded?.handle
-      if (handle !== undefined && handle.state !== 'gone')
-        handle.setState('offline', 'the connection ended; edits are kept and sent later')
+      if (handle === undefined || handle.state === 'gone') continue
+      // Asked for in vain, it is what it was; the next conversation has no reason to say so again.
+      if (entry.gone !== undefined && !entry.isWantedAnew) handle.setState('gone', entry.gone)
+      else handle.setState('offline', 'the connection ended; edits are kept and sent later')
     }
   }
 

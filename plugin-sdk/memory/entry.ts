@@ -119,11 +119,12 @@ export const metaOf = ({ sealed }: Entry): BlockMeta => sealed?.meta ?? {}
 
 /**
  * Whether the daemon is asked for the block when a conversation begins, and makes it if there is none: what it has never
- * heard of, and what has something to say. What it knew and nobody changed is watched only; it may have been deleted.
+ * heard of, what is to be made anew, and what has something to say. What it knew and nobody changed is watched only: it may
+ * have been deleted.
  */
-export const needsAsking = ({ isAsked, generation, loaded }: Entry): boolean => {
+export const needsAsking = ({ isAsked, isWantedAnew, generation, loaded }: Entry): boolean => {
   if (loaded === undefined) return false
-  return loaded.block.unsettled.length > 0 || (generation === undefined && isAsked)
+  return loaded.block.unsettled.length > 0 || isWantedAnew || (generation === undefined && isAsked)
 }
 
 /**

@@ -193,17 +193,17 @@ export class Intake {
     if (entry.loaded === undefined) return
     const { block, handle } = entry.loaded
     const positions = new Map<string, number>(block.unsettled.map(({ hash, position }) => [hash, position]))
-    const out = block.takeOut(hashes)
-    if (out === undefined) return
+    const taken = block.takeOut(hashes)
+    if (taken === undefined) return
+    const { out, left } = taken
     const mine = out.filter(({ bytes }) => ownsActor(daemon, self, readChange(bytes).actor))
     const error = { code: 'quarantined', detail: entry.address, retryAfterMs: undefined }
     const aside = this.#aside(mine, error, block)
-    const { bytes: snapshot, changes } = block.saveSettled()
     keeping?.journal.add({
       kind: 'rewritten',
       address: entry.address,
-      snapshot,
-      changes,
+      snapshot: left.bytes,
+      changes: left.changes,
       own: block.own.newest,
       dropped: out.flatMap(({ hash }) => positions.get(hash) ?? []),
       aside,

@@ -196,6 +196,7 @@ export class Replica {
     if (this.#conversation !== conversation) return
     this.#conversation = undefined
     this.#sending.stop()
+    this.#aside.forget()
     this.#entries.disconnected()
   }
 

@@ -18,6 +18,9 @@ export interface SetAsideInit {
   say(what: (session: DiallerSession) => DiallerEffect[]): void
 }
 
+/** Several are told one after the other, and what is left without only some of them may be no document. */
+const gatherMs = 50
+
 export class SetAside {
   readonly #init: SetAsideInit
   /** By block: which changes, and where in the log the last of them was set aside. */
@@ -37,7 +40,7 @@ export class SetAside {
     this.#due.set(entry, due)
     due.hashes.add(hash)
     due.seq = Math.max(due.seq, seq)
-    this.#cancel ??= this.#init.clock.after(0, () => {
+    this.#cancel ??= this.#init.clock.after(gatherMs, () => {
       this.done().catch((error) => channel.abort(asError(error)))
     })
   }
@@ -69,12 +72,21 @@ export class SetAside {
     }
   }
 
+  /** The conversation has ended: what could not be done is told again by the next one, and perhaps with what it lacked. */
+  forget(): void {
+    this.#due.clear()
+    this.#cancel?.()
+    this.#cancel = undefined
+  }
+
   async #work(): Promise<void> {
     this.#cancel?.()
     this.#cancel = undefined
-    for (const [entry, { hashes, seq }] of this.#due) {
-      this.#due.delete(entry)
-      await this.#init.intake.takeOut(entry, hashes, seq)
+    for (const [entry, due] of this.#due) {
+      const hashes = new Set(due.hashes)
+      await this.#init.intake.takeOut(entry, hashes, due.seq)
+      for (const hash of hashes) due.hashes.delete(hash)
+      if (due.hashes.size === 0 && this.#due.get(entry) === due) this.#due.delete(entry)
     }
   }
 }

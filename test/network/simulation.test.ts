@@ -36,7 +36,7 @@ describe('simulated schedules', () => {
    * replica that a block had been deleted of which it had heard after its last cursor. 3541: a mistake of the simulator, a
    * plugin that was stopping at the end stayed down. 5118: an edit that read its block had the document replaced under it.
    */
-  it.each(['511', '3269', '3541', '5118'])('keep every promise with seed %s', async (seed) => {
+  it.each(['511', '3269', '3541', '5118', '21231', '21589', '31078', '31179'])('keep every promise with seed %s', async (seed) => {
     expect((await simulate(seed)).failures, replayCommand(seed)).toEqual([])
   })
 
