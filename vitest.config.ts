@@ -28,6 +28,9 @@ const project = (name: string, options: object = {}) => ({
   },
 })
 
+const realProcesses = { testTimeout: 120_000, hookTimeout: 60_000 }
+const campaigns = 'test/e2e/campaigns.test.ts'
+
 export default defineConfig({
   test: {
     // As many as the smallest machine that it is meant for has cores; by itself it would leave one of two idle.
@@ -36,9 +39,11 @@ export default defineConfig({
       project('unit'),
       project('compliance'),
       project('network', { testTimeout: 120_000 }),
-      // Real processes and sockets on two cores: one file at a time, so that deadlines mean something.
-      project('e2e', { testTimeout: 120_000, hookTimeout: 60_000, fileParallelism: false }),
       project('repo', { testTimeout: 120_000 }),
+      // Real processes and sockets, after what needs the processors for itself: a deadline should mean something.
+      project('e2e', { ...realProcesses, exclude: [campaigns], sequence: { groupOrder: 1 } }),
+      // Each of them takes all that there is.
+      project('campaigns', { ...realProcesses, include: [campaigns], sequence: { groupOrder: 2 } }),
     ],
     reporters: ['default', './scripts/closing-line-reporter.ts'],
   },
