@@ -29,7 +29,7 @@ const project = (name: string, options: object = {}) => ({
 })
 
 const realProcesses = { testTimeout: 120_000, hookTimeout: 60_000 }
-const campaigns = 'test/e2e/campaigns.test.ts'
+const alone = ['campaigns', 'join-at-once'].map((name) => `test/e2e/${name}.test.ts`)
 
 export default defineConfig({
   test: {
@@ -41,9 +41,9 @@ export default defineConfig({
       project('network', { testTimeout: 120_000 }),
       project('repo', { testTimeout: 120_000 }),
       // Real processes and sockets, after what needs the processors for itself: a deadline should mean something.
-      project('e2e', { ...realProcesses, exclude: [campaigns], sequence: { groupOrder: 1 } }),
-      // Each of them takes all that there is.
-      project('campaigns', { ...realProcesses, include: [campaigns], sequence: { groupOrder: 2 } }),
+      project('e2e', { ...realProcesses, exclude: alone, sequence: { groupOrder: 1 } }),
+      // These take all that there is.
+      project('alone', { ...realProcesses, include: alone, fileParallelism: false }),
     ],
     reporters: ['default', './scripts/closing-line-reporter.ts'],
   },
