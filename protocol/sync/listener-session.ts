@@ -33,6 +33,8 @@ export class ListenerSession {
   #creates = 0
   #consumed = 0
   readonly #blockOf = new Map<number, number>()
+  /** Handles that stood for a block until it was taken from the dialler: what it says of them may have crossed that. */
+  readonly #gone = new Set<number>()
   readonly #handleOf = new Map<number, number>()
   /** Handles of creates that are not answered yet. */
   readonly #asked = new Set<number>()
@@ -82,9 +84,9 @@ export class ListenerSession {
           break
         case 'supplied':
         case 'poison': {
-          // Said of a block that was taken from it meanwhile, it is about nothing any more; changes of one are refused.
           const block = this.#blockOf.get(frame.handle)
-          if (block === undefined) break
+          if (block === undefined && this.#gone.has(frame.handle)) break
+          if (block === undefined) throw new MooringError('unknown-handle')
           this.#emit(frame.t === 'supplied' ? { do: 'supplied', block } : { do: 'poison', block, hash: frame.hash })
           break
         }
@@ -123,6 +125,7 @@ export class ListenerSession {
       const handle = asked ?? this.#handleOf.get(block) ?? this.#newHandle()
       if (asked !== undefined) this.#asked.delete(asked)
       this.#blockOf.set(handle, block)
+      this.#gone.delete(handle)
       this.#handleOf.set(block, handle)
       this.#send(introduction(handle, intro, held))
     })
@@ -152,7 +155,7 @@ export class ListenerSession {
     return this.#run(() => {
       const handle = block === undefined ? undefined : this.#handleOf.get(block)
       if (block !== undefined) this.#handleOf.delete(block)
-      if (handle !== undefined) this.#blockOf.delete(handle)
+      if (handle !== undefined && this.#blockOf.delete(handle)) this.#gone.add(handle)
       this.#send(leaving(address, reason, { ...going, handle }))
     })
   }

@@ -283,6 +283,7 @@ describe('a daemon that lost what the author is not there to send again', () => 
     const origin = { peer: alice.peer, replica: '0'.repeat(32) as ReplicaId }
     const { id = 0 } = world.log.index.at(notes) ?? {}
     await world.log.watcherComponents.committer.submit([{ kind: 'delete', block: id, origin, grantVersion: 1 }])
+    await raw.expect('gone')
     await raw.create('space:home/others', 3)
     const { chunks } = written(['late'])
     raw.send(frame(chunks, [tipOf(chunks[0], alice)]))
