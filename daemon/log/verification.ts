@@ -142,7 +142,10 @@ export class Verification {
     if (row === undefined || row.deletedSeq > 0) return undefined
     const startMs = clock.monotonicMs()
     const retryAfterMs = (this.#failedUntil.get(block) ?? 0) - startMs
-    if (retryAfterMs > 0) throw new MooringError('view-failed', { detail: 'it could not be verified', retryAfterMs })
+    if (retryAfterMs > 0) {
+      this.soon(block)
+      throw new MooringError('view-failed', { detail: 'it could not be verified', retryAfterMs })
+    }
     this.#failedUntil.delete(block)
     try {
       return await this.#verifyUpTo(log.published, row)
@@ -152,7 +155,10 @@ export class Verification {
       throw error
     } finally {
       const endMs = clock.monotonicMs()
-      this.#notBefore.set(block, endMs + (endMs - startMs) * restFactor)
+      const restedMs = endMs + (endMs - startMs) * restFactor
+      this.#notBefore.set(block, Math.max(restedMs, this.#failedUntil.get(block) ?? 0))
+      // What was written while it ran, and what a failure left, whoever asked for it.
+      this.soon(block)
     }
   }
 
@@ -221,10 +227,7 @@ export class Verification {
       } catch (error) {
         if (this.#isStopped) return
         logger.warn({ block, err: asError(error) }, 'a block could not be verified')
-        this.#notBefore.set(block, clock.monotonicMs() + failedRetryMs)
       }
-      // What was written while it ran, and what a failure left.
-      this.soon(block)
     }
     for (const dueMs of this.#due.values()) this.#arm(dueMs)
   }

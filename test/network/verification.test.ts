@@ -1,7 +1,7 @@
 /** Poison in the log: what a block cannot be made with is set aside, and everything else goes on. */
 import * as A from '@automerge/automerge'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { schemaNamed } from '../../protocol/index.ts'
+import { MooringError, schemaNamed } from '../../protocol/index.ts'
 import { alice, bob, mallory } from '../fixtures/cast.ts'
 import { type Poison, poisons } from '../fixtures/poison-kinds.ts'
 import { actorOf, insert, RawReplica, textDoc } from '../fixtures/raw-replica.ts'
@@ -299,6 +299,18 @@ describe('in the background', () => {
     expect((await world.verification.verify(id))?.changes).toBe(3)
     expect(parts).toEqual([2, 4])
     expect(world.verification.verifiedSeq(id)).toBe(world.row(notes).visibleSeq)
+  })
+
+  it('a block that could not be verified when somebody asked for it is verified later', async () => {
+    const { id } = await world.block(notes)
+    await world.inject(id, alice, insert(textDoc(actorOf(alice)), 0, 'x').bytes)
+    await world.restart()
+    const verify = world.views.verify.bind(world.views)
+    world.views.verify = () => Promise.reject(new MooringError('storage-full'))
+    await expect(world.compaction.compact(id)).rejects.toThrow(MooringError)
+    world.views.verify = verify
+    await world.clock.advance(120_000)
+    await vi.waitFor(() => expect(world.verification.verifiedSeq(id)).toBe(world.row(notes).visibleSeq), 10_000)
   })
 
   it('goes on with the next block when one cannot be verified', async () => {
