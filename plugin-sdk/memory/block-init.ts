@@ -1,6 +1,6 @@
 /** What a block is given: its identity, time and randomness, and whom it tells. */
 import type { BlockAddress, ChangeHash, Clock, PeerId, SchemaName } from '../../protocol/index.ts'
-import type { KnownChange } from './document.ts'
+import type { KnownChange, Saved } from './document.ts'
 import type { LocalChange } from './local-change.ts'
 import type { StoredContent } from './store.ts'
 
@@ -28,5 +28,5 @@ export interface BlockInit {
 /** What was taken out of a block, oldest first, and all that is settled of the rest, as a document that was loaded again. */
 export interface TakenOut {
   readonly out: KnownChange[]
-  readonly left: { readonly bytes: Uint8Array; readonly changes: number }
+  readonly left: Saved
 }

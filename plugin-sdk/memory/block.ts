@@ -178,10 +178,9 @@ export class Block<Name extends SchemaName = SchemaName> {
 
   /**
    * Takes changes out that the daemon set aside, with what builds on them, and what waits for them; undefined when nothing of
-   * it was here.
-   * @throws when what is left cannot be loaded: then another change of it is wrong as well, and nothing was taken out
+   * it was here. `not-yet` when what is left cannot be loaded, because another change of it is wrong as well: then nothing is.
    */
-  takeOut(hashes: ReadonlySet<string>): TakenOut | undefined {
+  takeOut(hashes: ReadonlySet<string>): TakenOut | 'not-yet' | undefined {
     this.tell()
     const doc = this.value
     const isHere = [...hashes].some((hash) => this.#leftOut.has(hash) || A.hasHeads(doc, [hash]))
@@ -190,6 +189,7 @@ export class Block<Name extends SchemaName = SchemaName> {
     const unsaved = this.#document.withDependants(isOut)
     for (const { hash } of this.unsettled) unsaved.add(hash)
     const left = this.#document.saveBut(unsaved, this.#first)
+    if (left === undefined) return 'not-yet'
     for (const hash of hashes) this.#leftOut.delete(hash)
     const out = this.#without(isOut)
     for (const { bytes } of out) this.#own.disown(readChange(bytes).actor)

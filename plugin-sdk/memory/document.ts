@@ -17,6 +17,12 @@ export interface Base {
   readonly heads: readonly string[]
 }
 
+/** A saved document, and how many changes are in it. */
+export interface Saved {
+  readonly bytes: Uint8Array
+  readonly changes: number
+}
+
 export type { KnownChange } from './re-encoding.ts'
 
 export const firstOf = ({ initial }: BlockSchema): Base => ({ bytes: initial.bytes, heads: [initial.hash] })
@@ -165,16 +171,21 @@ export class BlockDocument<Value> {
     return A.diff(doc, heads, A.getHeads(doc))
   }
 
-  /** All but some changes, saved, and loaded again. */
-  saveBut(hashes: ReadonlySet<string>, first: Base): { readonly bytes: Uint8Array; readonly changes: number } {
+  /** All but some changes, saved, and loaded again; undefined when that cannot be done. */
+  saveBut(hashes: ReadonlySet<string>, first: Base): Saved | undefined {
     const rest = new BlockDocument<Value>(first, this.#mintActor)
-    rest.add(this.changes(first.heads).filter(({ hash }) => !hashes.has(hash)))
-    const bytes = A.save(rest.value)
-    rest.free()
-    const loaded = A.load<Value>(bytes)
-    const { numChanges } = A.stats(loaded)
-    A.free(loaded)
-    return { bytes, changes: numChanges }
+    try {
+      rest.add(this.changes(first.heads).filter(({ hash }) => !hashes.has(hash)))
+      const bytes = A.save(rest.value)
+      const loaded = A.load<Value>(bytes)
+      const { numChanges } = A.stats(loaded)
+      A.free(loaded)
+      return { bytes, changes: numChanges }
+    } catch {
+      return undefined
+    } finally {
+      rest.free()
+    }
   }
 
   /** Newest seq of every actor in it. */

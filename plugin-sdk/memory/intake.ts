@@ -185,16 +185,17 @@ export class Intake {
 
   /**
    * The daemon set changes aside: they leave the block with what builds on them, so that it is what everyone else has.
-   * What this plugin made of them is kept for its author. A block that is on disk only is loaded for it.
+   * What this plugin made of them is kept for its author. A block that is on disk only is loaded for it. False when that has
+   * to wait for what the daemon has not found yet.
    */
-  async takeOut(entry: Entry, hashes: ReadonlySet<string>, seen: number): Promise<void> {
+  async takeOut(entry: Entry, hashes: ReadonlySet<string>, seen: number): Promise<boolean> {
     const { daemon, entries, keeping, self } = this.#init
     await entries.prepare(entry.address)
-    if (entry.loaded === undefined) return
+    if (entry.loaded === undefined) return true
     const { block, handle } = entry.loaded
     const positions = new Map<string, number>(block.unsettled.map(({ hash, position }) => [hash, position]))
     const taken = block.takeOut(hashes)
-    if (taken === undefined) return
+    if (taken === undefined || taken === 'not-yet') return taken === undefined
     const { out, left } = taken
     const mine = out.filter(({ bytes }) => ownsActor(daemon, self, readChange(bytes).actor))
     const error = { code: 'quarantined', detail: entry.address, retryAfterMs: undefined }
@@ -211,6 +212,7 @@ export class Intake {
     })
     tellRefused(handle, aside.position, mine, error)
     handle.settled()
+    return true
   }
 
   gone(entry: Entry, reason: string, seen?: number): void {

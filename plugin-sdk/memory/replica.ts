@@ -236,7 +236,7 @@ export class Replica {
         this.#init.onProgress?.({ received: effect.done, total: effect.total })
         break
       case 'synced':
-        this.#position.synced(effect.cursor)
+        if (!this.#aside.isDue) this.#position.synced(effect.cursor)
         this.#liveness.synced()
         break
       case 'resync':

@@ -23,8 +23,8 @@ const gatherMs = 50
 
 export class SetAside {
   readonly #init: SetAsideInit
-  /** By block: which changes, and where in the log the last of them was set aside. */
-  readonly #due = new Map<Entry, { readonly hashes: Set<ChangeHash>; seq: number }>()
+  /** By block: which changes, and where in the log the last of them was set aside. Waiting: for more to be set aside. */
+  readonly #due = new Map<Entry, { readonly hashes: Set<ChangeHash>; seq: number; isWaiting: boolean }>()
   #working: Promise<void> | undefined
   #cancel: (() => void) | undefined
 
@@ -36,10 +36,11 @@ export class SetAside {
   add(entry: Entry, { hash, seq }: { readonly hash: ChangeHash; readonly seq: number }, channel: Channel): void {
     this.#init.log.warn({ address: entry.address, hash }, 'the daemon set a change of a block aside')
     entry.awaited.delete(hash)
-    const due = this.#due.get(entry) ?? { hashes: new Set(), seq }
+    const due = this.#due.get(entry) ?? { hashes: new Set(), seq, isWaiting: false }
     this.#due.set(entry, due)
     due.hashes.add(hash)
     due.seq = Math.max(due.seq, seq)
+    due.isWaiting = false
     this.#cancel ??= this.#init.clock.after(gatherMs, () => {
       this.done().catch((error) => channel.abort(asError(error)))
     })
@@ -62,9 +63,14 @@ export class SetAside {
     }
   }
 
-  /** Resolves when nothing is left to be done. */
+  /** Whether something was told that is not done: no cursor may speak for it. */
+  get isDue(): boolean {
+    return this.#due.size > 0
+  }
+
+  /** Resolves when nothing is left that can be done now. */
   async done(): Promise<void> {
-    while (this.#due.size > 0 || this.#working !== undefined) {
+    while (this.#working !== undefined || [...this.#due.values()].some(({ isWaiting }) => !isWaiting)) {
       this.#working ??= this.#work().finally(() => {
         this.#working = undefined
       })
@@ -83,8 +89,10 @@ export class SetAside {
     this.#cancel?.()
     this.#cancel = undefined
     for (const [entry, due] of this.#due) {
+      if (due.isWaiting) continue
       const hashes = new Set(due.hashes)
-      await this.#init.intake.takeOut(entry, hashes, due.seq)
+      due.isWaiting = true
+      if (!(await this.#init.intake.takeOut(entry, hashes, due.seq))) continue
       for (const hash of hashes) due.hashes.delete(hash)
       if (due.hashes.size === 0 && this.#due.get(entry) === due) this.#due.delete(entry)
     }

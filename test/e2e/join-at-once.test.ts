@@ -9,7 +9,7 @@ const plugins = 50
 const wants = ['blocks:read:space:home/*']
 
 // Shorter than the half minute after which who was sent away as a stranger comes back.
-it('lets 50 plugins of one machine in by their invites', { timeout: 25_000 }, async () => {
+it('lets 50 plugins of one machine in by their invites', { timeout: 29_000 }, async () => {
   const daemon = await startTestDaemon()
   const base = parseTicket(daemon.daemon.ticket)
   const tickets: string[] = []
