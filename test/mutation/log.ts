@@ -396,7 +396,9 @@ export const logMutations: readonly Mutation[] = [
         replace: '(isLost || gone === undefined) && next === generation',
       },
     ],
-    tests: [{ file: restored, title: 'shows the older one to who may not bring the later one back' }],
+    tests: [
+      { file: restored, title: 'shows the older one to who may not bring the later one back, and keeps that aside' },
+    ],
   },
   {
     name: 'echo-resume',

@@ -49,11 +49,13 @@ describe('a change that is on its way to the disk', () => {
       heldOne = resolve
     })
     held = []
+    const { published } = world.log
     writer.submit([insert(textDoc(actorOf(alice)), 0, 'x').bytes])
     await isHeld
     // Answers that need no store, after which an ack or a delta that did not wait for it would have come, too.
     for (const handle of [3, 5, 7]) await Promise.all([writer.create(notes, handle), reader.create(notes, handle)])
     expect([world.count('ack', 'alice'), world.count('delta', 'bob')]).toEqual([0, 0])
+    expect(world.log.published).toBe(published)
 
     for (const release of held.splice(0)) release()
     expect(await writer.settled(1)).toBe('ok')
