@@ -17,7 +17,7 @@ import type { Missing } from './missing.ts'
 import { checkPlace, checkRoom } from './placement.ts'
 import type { Quarantine } from './quarantine.ts'
 import type { Quotas } from './quotas.ts'
-import { Rates } from './rates.ts'
+import { type Bill, Rates } from './rates.ts'
 import { type History, Recall } from './recall.ts'
 import { Turns } from './turns.ts'
 import type { Usage } from './usage.ts'
@@ -74,22 +74,23 @@ export class Ingest {
   async submit(submission: Submission): Promise<Settlement[]> {
     const chunks = submission.frames.flat()
     const { peer } = submission.origin
+    const bill: Bill = { paid: 0 }
     let settled = (): void => {}
     try {
       const row = this.#components.index.byId(submission.block)
       if (row === undefined || row.deletedSeq > 0) throw new MooringError('block-deleted')
       // Before the work, so that what is refused is paid for too.
-      this.#rates.spend(peer, chunks.length + opsPerTip * submission.tips.length)
+      this.#rates.spend(peer, chunks.length + opsPerTip * submission.tips.length, bill)
       // One after another: what takes longer to look at must not be overtaken by what builds on it.
       const { refusal, ...checked } = await this.#looking.take(turnOf(submission), async () => {
         const facts = await readFrames(submission.frames)
         const cost = facts.reduce((sum, fact) => sum + costOf(fact), 0)
-        this.#rates.spend(peer, cost - facts.length)
+        this.#rates.spend(peer, cost - facts.length, bill)
         settled = this.#rates.open(peer, cost)
         return this.#look(submission, row, facts)
       })
-      if (refusal !== undefined) return await this.#settleKnown(submission, checked.facts, refusal)
-      return await this.#admitAndStore({ ...submission, chunks, ...checked })
+      if (refusal !== undefined) return await this.#settleKnown({ ...submission, bill }, checked.facts, refusal)
+      return await this.#admitAndStore({ ...submission, bill, chunks, ...checked })
     } catch (error) {
       const refusal = error instanceof MooringError ? error : new MooringError('internal', { cause: error })
       return chunks.map(() => refusal)
@@ -136,7 +137,7 @@ export class Ingest {
     for (;;) {
       // Frames of one replica keep their order, also when one of them has to wait for what is known of it.
       const turn = await this.#turns.take(turnOf(checked), async () => {
-        const known = await this.#recall.ledgerFor(checked, facts)
+        const known = await this.#recall.ledgerFor(checked, facts, checked.bill)
         if (known.isStale) return undefined
         const entries = this.#admit(checked, known)
         // Handed to the store in the same turn as it was admitted: nothing comes in between.
@@ -158,12 +159,12 @@ export class Ingest {
    * A replica sends again what it has no answer to. Refused because it may not write by now, it would take a change back
    * that everyone else has.
    */
-  async #settleKnown(submission: Submission, facts: readonly Facts[], refusal: MooringError): Promise<Settlement[]> {
+  async #settleKnown(submission: Billed, facts: readonly Facts[], refusal: MooringError): Promise<Settlement[]> {
     const { committer } = this.#components
     // Only whether they are there: what they build on is nothing that a peer without the right may have looked up.
     const alone = facts.map((fact) => ({ ...fact, deps: [] }))
     for (;;) {
-      const ledger = await this.#recall.ledgerFor(submission, alone)
+      const ledger = await this.#recall.ledgerFor(submission, alone, submission.bill)
       const known = facts.map((fact) => ledger.maxOpOf(fact.hash) !== undefined)
       if (ledger.inFlight > 0) await committer.barrier()
       if (!ledger.isStale) return known.map((isKnown) => (isKnown ? 'stored' : refusal))
@@ -256,8 +257,12 @@ interface Looked {
   readonly refusal: MooringError | undefined
 }
 
+interface Billed extends Submission {
+  readonly bill: Bill
+}
+
 /** A submission that may be stored as far as its sender and its authors go. */
-interface Checked extends Submission, Omit<Looked, 'refusal'> {
+interface Checked extends Billed, Omit<Looked, 'refusal'> {
   readonly chunks: readonly Uint8Array[]
 }
 

@@ -1,13 +1,20 @@
 /**
- * What a peer may make the daemon do, in operations. Keeps: in a second no more than its rate, at one moment no more than two
- * seconds of it, whatever it sends and on however many streams; what is refused is paid for as well.
+ * What a peer may make the daemon do, in operations. Keeps: over time no more than its rate, at once no more than a second of
+ * it and one piece of work, whatever it sends and on however many streams; what is refused is paid for as well. And of what
+ * it begins something is always finished: nobody who waits as long as is said is refused for ever.
  */
 import { MooringError } from '../../protocol/errors.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import type { Clock } from '../../protocol/index.ts'
 import { limits } from '../../protocol/limits.ts'
 
+/** What one piece of work has cost so far: what more it costs is known only while it is done. */
+export interface Bill {
+  paid: number
+}
+
 interface Account {
+  /** What is left of a second's worth; below zero, what was done beyond it. */
   tokens: number
   atMs: number
   /** Looked at and not settled. */
@@ -28,14 +35,19 @@ export class Rates {
     this.#perSecond = perSecond
   }
 
-  /** A token bucket; one second's worth may come at once. @throws `rate-limited` */
-  spend(peer: PeerId, cost: number): void {
+  /**
+   * A token bucket that is paid after use: work is begun while something is left, and what it costs beyond that has to come
+   * back before other work is begun. Its own earlier steps never stop it: refused at a later step, it would pay for the earlier
+   * ones again each time. @throws `rate-limited`
+   */
+  spend(peer: PeerId, cost: number, bill: Bill = { paid: 0 }): void {
     const account = this.#account(peer)
-    if (cost <= account.tokens) {
+    if (account.tokens + bill.paid > 0 && cost <= limits.maxOpenOpsPerPeer) {
       account.tokens -= cost
+      bill.paid += cost
       return
     }
-    const waitMs = Math.ceil(((cost - account.tokens) * 1_000) / this.#perSecond)
+    const waitMs = Math.max(0, Math.floor((-account.tokens * 1_000) / this.#perSecond)) + 1
     throw new MooringError('rate-limited', { detail: 'maxOpsPerPeerSecond', retryAfterMs: waitMs })
   }
 
@@ -64,9 +76,10 @@ export class Rates {
   #keep(peer: PeerId, account: Account, nowMs: number): void {
     this.#accounts.set(peer, account)
     if (this.#accounts.size <= maxIdle) return
-    for (const [other, { atMs, open }] of this.#accounts) {
-      // After a second it has what a peer begins with.
-      if (other !== peer && open === 0 && nowMs - atMs >= 1_000) this.#accounts.delete(other)
+    for (const [other, { tokens, atMs, open }] of this.#accounts) {
+      // By then it has what a peer begins with.
+      const isFull = tokens + ((nowMs - atMs) * this.#perSecond) / 1_000 >= this.#perSecond
+      if (other !== peer && open === 0 && isFull) this.#accounts.delete(other)
     }
   }
 }

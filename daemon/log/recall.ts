@@ -9,7 +9,7 @@ import type { ChangeFacts } from '../../protocol/sync/index.ts'
 import type { BlockId, BlockRow, Origin } from '../storage/storage.ts'
 import type { BlockIndex } from './block-index.ts'
 import type { Ledger, Ledgers } from './ledger.ts'
-import type { Rates } from './rates.ts'
+import type { Bill, Rates } from './rates.ts'
 import { Turns } from './turns.ts'
 
 /**
@@ -49,12 +49,13 @@ export class Recall {
   async ledgerFor(
     { block, origin }: { readonly block: BlockId; readonly origin: Origin },
     facts: readonly Pick<ChangeFacts, 'actor' | 'seq' | 'hash' | 'deps'>[],
+    bill: Bill,
   ): Promise<Ledger> {
     const { history, index, ledgers } = this.#components
     const recalled = new Map<ChangeHash, number>()
     const asked = new Set<ChangeHash>()
     for (;;) {
-      const ledger = ledgers.has(block) ? await ledgers.get(block) : await this.#read(origin.peer, block)
+      const ledger = ledgers.has(block) ? await ledgers.get(block) : await this.#read(origin.peer, block, bill)
       if (ledger.isStale) continue
       ledger.recall(recalled)
       const open = [...ledger.unknown(facts)].filter((hash) => !asked.has(hash))
@@ -63,18 +64,19 @@ export class Recall {
       if (row === undefined || row.deletedSeq > 0) throw new MooringError('block-deleted')
       for (const hash of open) asked.add(hash)
       const found = await this.#questions.take(origin.peer, async () => {
-        this.#rates.spend(origin.peer, opsPerQuestion + Math.min(maxOpsToLoad, row.ops * opsPerOp))
+        this.#rates.spend(origin.peer, opsPerQuestion + Math.min(maxOpsToLoad, row.ops * opsPerOp), bill)
         return history(row, open)
       })
       for (const [hash, maxOp] of found) recalled.set(hash, maxOp)
     }
   }
 
-  #read(peer: PeerId, block: BlockId): Promise<Ledger> {
+  #read(peer: PeerId, block: BlockId, bill: Bill): Promise<Ledger> {
     const { ledgers } = this.#components
     return this.#readings.take(peer, () => {
       // Meanwhile somebody else may have had it read.
-      if (!ledgers.has(block)) this.#rates.spend(peer, Math.min(maxOpsToLoad, ledgers.sizeOf(block) * opsPerEntry))
+      const cost = Math.min(maxOpsToLoad, ledgers.sizeOf(block) * opsPerEntry)
+      if (!ledgers.has(block)) this.#rates.spend(peer, cost, bill)
       return ledgers.get(block)
     })
   }

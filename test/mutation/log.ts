@@ -210,11 +210,28 @@ export const logMutations: readonly Mutation[] = [
     edits: [
       {
         file: 'daemon/log/rates.ts',
-        find: 'if (cost <= account.tokens) {',
+        find: 'if (account.tokens + bill.paid > 0 && cost <= limits.maxOpenOpsPerPeer) {',
         replace: 'if (cost > -1) {',
       },
     ],
     tests: [{ file: rules, title: 'refuses what comes above the rate of one peer, and takes it later' }],
+  },
+  {
+    name: 'begun-work',
+    promise: 'who waits as long as the daemon says is not refused for ever',
+    edits: [
+      {
+        file: 'daemon/log/rates.ts',
+        find: 'account.tokens + bill.paid > 0',
+        replace: 'account.tokens > 0',
+      },
+    ],
+    tests: [
+      {
+        file: 'test/network/pacing.test.ts',
+        title: 'gets through a change that takes several steps to look at, by waiting as long as it was told',
+      },
+    ],
   },
   {
     name: 're-encoding',

@@ -142,18 +142,19 @@ describe('bounds', () => {
     const raw = new RawReplica(world, mallory)
     await raw.begin(notes)
     let doc = textDoc(actorOf(mallory))
-    const changes = Array.from({ length: 7 }, () => {
+    const changes = Array.from({ length: 8 }, () => {
       const next = insert(doc, 0, 'x'.repeat(15_000))
       doc = next.doc
       return next.bytes
     })
     for (const bytes of changes) raw.submit([bytes])
-    expect(await raw.settled(7)).toBe('rate-limited')
-    expect(storedChanges()).toBe(6)
-    await clock.advance(1_000)
-    raw.submit(changes.slice(6))
-    await raw.settled(8)
+    // The seventh is begun with what is left.
+    expect(await raw.settled(8)).toBe('rate-limited')
     expect(storedChanges()).toBe(7)
+    await clock.advance(1_000)
+    raw.submit(changes.slice(7))
+    await raw.settled(9)
+    expect(storedChanges()).toBe(8)
   })
 
   it('ends the stream of a replica whose deltas hold no run', async () => {

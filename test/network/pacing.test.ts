@@ -1,10 +1,12 @@
 /** A long backlog against the rate of a peer: all of it arrives, and little of it is sent for nothing. */
 import { expect, it, onTestFinished, vi } from 'vitest'
 import { splice } from '../../plugin-sdk/memory/index.ts'
-import { limits } from '../../protocol/index.ts'
+import { limits, parseAddress } from '../../protocol/index.ts'
 import { decodeRun } from '../../protocol/sync/index.ts'
-import { alice } from '../fixtures/cast.ts'
+import { alice, mallory } from '../fixtures/cast.ts'
+import { assemble, takeApart } from '../fixtures/change-builder.ts'
 import { ManualClock } from '../fixtures/clock.ts'
+import { actorOf, insert, RawReplica, textDoc } from '../fixtures/raw-replica.ts'
 import { SyncWorld } from '../fixtures/sync-world.ts'
 
 const notes = 'space:home/notes'
@@ -38,4 +40,46 @@ it('a long backlog is felt for after a refusal, and not sent as a whole each tim
   // As a whole it would be all that is left at each refusal, half of the backlog on average.
   expect(rounds).toBeGreaterThan(8)
   expect((sent() - edits) / rounds).toBeLessThan(8)
+})
+
+it('gets through a change that takes several steps to look at, by waiting as long as it was told', async () => {
+  const clock = new ManualClock()
+  // What was folded away: the daemon has to ask for it, which is paid for beside the operations.
+  const folded = Buffer.alloc(32, 7)
+  const history = async () => new Map([[folded.toString('hex') as never, 1]])
+  const world = await SyncWorld.open(undefined, { clock, history })
+  onTestFinished(() => world.close())
+  const blockState = world.storage.blockState.bind(world.storage)
+  vi.spyOn(world.storage, 'blockState').mockImplementation(async (block) => {
+    const state = await blockState(block)
+    return { ...state, row: { ...state.row, horizonSeq: state.row.visibleSeq } }
+  })
+  for (const who of [alice, mallory]) {
+    await world.approve(who, ...['read', 'write', 'create'].map((right) => `blocks:${right}:space:home/*`))
+  }
+  const begun = new RawReplica(world, mallory)
+  await begun.begin(notes)
+  const raw = new RawReplica(world, alice)
+  await raw.begin(notes)
+  const made = (text: string) => insert(textDoc(actorOf(alice)), 0, text).bytes
+  const text = 'x'.repeat(limits.maxOpsPerFrame - 1_000)
+  let sent = 0
+  const submitted = async (bytes: Uint8Array) => {
+    raw.submit([bytes])
+    await raw.expect('ack')
+    sent++
+  }
+  const counted = (): number => world.log.index.at(parseAddress(notes).address)?.changes ?? 0
+  while (counted() === sent) await submitted(made(text))
+  const before = counted()
+  const building = assemble({ ...takeApart(made(text)), deps: [folded] })
+  let rounds = 0
+  while (counted() === before && rounds < 8) {
+    const { retryAfterMs = 0 } = await raw.expect('refuse')
+    await clock.advance(retryAfterMs)
+    await submitted(building)
+    rounds++
+  }
+  expect(counted()).toBe(before + 1)
+  expect(rounds).toBe(1)
 })

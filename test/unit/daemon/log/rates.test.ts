@@ -22,8 +22,43 @@ describe('the rate of a peer', () => {
     const rates = new Rates(clock)
     rates.spend(alice.peer, 1)
     await clock.advance(60_000)
-    expect(() => rates.spend(alice.peer, limits.maxOpsPerPeerSecond + 1)).toThrow('rate')
     rates.spend(alice.peer, limits.maxOpsPerPeerSecond)
+    expect(() => rates.spend(alice.peer, 1)).toThrow('rate')
+  })
+
+  it('is owed what one piece of work cost beyond it, and by no other peer', async () => {
+    const clock = new ManualClock()
+    const rates = new Rates(clock)
+    const bill = { paid: 0 }
+    for (let step = 0; step < 3; step++) rates.spend(alice.peer, limits.maxOpsPerPeerSecond, bill)
+    expect(bill.paid).toBe(3 * limits.maxOpsPerPeerSecond)
+    const owing = expect.objectContaining({ code: 'rate-limited', retryAfterMs: 2_001 })
+    expect(() => rates.spend(alice.peer, 1)).toThrow(owing)
+    rates.spend(bob.peer, 1)
+    // What is owed is not forgotten with who comes and goes.
+    await clock.advance(1_999)
+    for (let n = 0; n < 3_000; n++) rates.spend(`peer ${n}` as never, 1)
+    expect(() => rates.spend(alice.peer, 1)).toThrow('rate')
+    await clock.advance(2)
+    rates.spend(alice.peer, 1)
+  })
+
+  it('is left to the work that took the last of it: other work has to wait at any step', () => {
+    const rates = new Rates(new ManualClock())
+    const [first, second] = [{ paid: 0 }, { paid: 0 }]
+    rates.spend(alice.peer, 21, first)
+    rates.spend(alice.peer, 21, second)
+    rates.spend(alice.peer, limits.maxOpsPerPeerSecond, first)
+    expect(() => rates.spend(alice.peer, 19_000, second)).toThrow('rate')
+    rates.spend(alice.peer, 20_000, first)
+  })
+
+  it('never pays for more than may be open', () => {
+    const rates = new Rates(new ManualClock())
+    const bill = { paid: 0 }
+    expect(() => rates.spend(alice.peer, limits.maxOpenOpsPerPeer + 1, bill)).toThrow('rate')
+    expect(bill.paid).toBe(0)
+    rates.spend(alice.peer, limits.maxOpenOpsPerPeer)
   })
 })
 

@@ -30,7 +30,7 @@ function recallOf(changes: number, maxEntries = changes) {
   const clock = new ManualClock()
   const recall = new Recall({ ledgers, index: {} as never, history: async () => new Map() }, new Rates(clock))
   const read = (peer: typeof alice.peer, block: number) =>
-    recall.ledgerFor({ block, origin: { peer, replica: 'a'.repeat(32) as never } }, [])
+    recall.ledgerFor({ block, origin: { peer, replica: 'a'.repeat(32) as never } }, [], { paid: 0 })
   return {
     clock,
     reads,
@@ -50,9 +50,9 @@ it('is free when it is read first, and paid for when it had to make room and is 
   for (const block of [1, 2, 3, 4]) await read(mallory.peer, block)
   await read(mallory.peer, 4)
   expect(reads).toEqual([1, 2, 3, 4])
-  // Each of these has made room by then: three are what a second allows.
-  for (const block of [1, 2, 3]) await read(mallory.peer, block)
-  await expect(read(mallory.peer, 4)).rejects.toMatchObject({ code: 'rate-limited' })
+  // Each of these has made room by then: four are begun within what a second allows.
+  for (const block of [1, 2, 3, 4]) await read(mallory.peer, block)
+  await expect(read(mallory.peer, 1)).rejects.toMatchObject({ code: 'rate-limited' })
   await read(alice.peer, 4)
   await clock.advance(1_000)
   await read(mallory.peer, 1)
