@@ -73,8 +73,8 @@ export class Ingest {
   /** What became of each change, in order. Never rejects: every refusal is a settlement. */
   async submit(submission: Submission): Promise<Settlement[]> {
     const chunks = submission.frames.flat()
-    const { peer } = submission.origin
-    const bill: Bill = { paid: 0 }
+    const { peer, replica } = submission.origin
+    const bill: Bill = { replica, paid: 0 }
     let settled = (): void => {}
     try {
       const row = this.#components.index.byId(submission.block)

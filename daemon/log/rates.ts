@@ -1,15 +1,16 @@
 /**
  * What a peer may make the daemon do, in operations. Keeps: over time no more than its rate, at once no more than a second of
  * it and one piece of work, whatever it sends and on however many streams; what is refused is paid for as well. And of what
- * it begins something is always finished: nobody who waits as long as is said is refused for ever.
+ * it begins something is always finished, and its replicas take turns: none that waits as long as is said is refused for ever.
  */
 import { MooringError } from '../../protocol/errors.ts'
-import type { PeerId } from '../../protocol/ids.ts'
+import type { PeerId, ReplicaId } from '../../protocol/ids.ts'
 import type { Clock } from '../../protocol/index.ts'
 import { limits } from '../../protocol/limits.ts'
 
 /** What one piece of work has cost so far: what more it costs is known only while it is done. */
 export interface Bill {
+  readonly replica: ReplicaId
   paid: number
 }
 
@@ -19,11 +20,19 @@ interface Account {
   atMs: number
   /** Looked at and not settled. */
   open: number
+  /** Replicas that were refused, in that order, and until when their turn is kept for them. */
+  readonly waiting: Map<ReplicaId, number>
 }
 
 /** Peers above which those are forgotten of whom there is nothing to know. */
 const maxIdle = 1_024
 const retryAfterMs = 1_000
+/** How much longer each waits than the one before it: about what a large frame costs. */
+const turnMs = 200
+/** How long after its time a replica may come, on a slow line. */
+const maxLateMs = 2_000
+/** Replicas of a peer that have a turn: as many as use it at once, and then some. */
+const maxWaiting = 64
 
 export class Rates {
   readonly #clock: Clock
@@ -40,14 +49,20 @@ export class Rates {
    * back before other work is begun. Its own earlier steps never stop it: refused at a later step, it would pay for the earlier
    * ones again each time. @throws `rate-limited`
    */
-  spend(peer: PeerId, cost: number, bill: Bill = { paid: 0 }): void {
+  spend(peer: PeerId, cost: number, bill?: Bill): void {
     const account = this.#account(peer)
-    if (account.tokens + bill.paid > 0 && cost <= limits.maxOpenOpsPerPeer) {
+    const paid = bill?.paid ?? 0
+    const place = bill === undefined || paid > 0 ? 0 : placeOf(bill.replica, account)
+    if (place === 0 && account.tokens + paid > 0 && cost <= limits.maxOpenOpsPerPeer) {
       account.tokens -= cost
+      if (bill === undefined) return
       bill.paid += cost
+      account.waiting.delete(bill.replica)
       return
     }
-    const waitMs = Math.max(0, Math.floor((-account.tokens * 1_000) / this.#perSecond)) + 1
+    const owed = Math.max(0, -account.tokens)
+    const waitMs = Math.floor((owed * 1_000) / this.#perSecond) + 1 + place * turnMs
+    if (bill !== undefined) keepTurn(bill.replica, account, waitMs)
     throw new MooringError('rate-limited', { detail: 'maxOpsPerPeerSecond', retryAfterMs: waitMs })
   }
 
@@ -65,7 +80,7 @@ export class Rates {
 
   #account(peer: PeerId): Account {
     const nowMs = this.#clock.monotonicMs()
-    const account = this.#accounts.get(peer) ?? { tokens: this.#perSecond, atMs: nowMs, open: 0 }
+    const account = this.#accounts.get(peer) ?? { tokens: this.#perSecond, atMs: nowMs, open: 0, waiting: new Map() }
     const refill = ((nowMs - account.atMs) * this.#perSecond) / 1_000
     account.tokens = Math.min(this.#perSecond, account.tokens + refill)
     account.atMs = nowMs
@@ -82,4 +97,15 @@ export class Rates {
       if (other !== peer && open === 0 && isFull) this.#accounts.delete(other)
     }
   }
+}
+
+/** How many others come before a replica: those that were refused earlier and are not late. */
+function placeOf(replica: ReplicaId, { waiting, atMs }: Account): number {
+  for (const [other, untilMs] of waiting) if (untilMs < atMs) waiting.delete(other)
+  const place = [...waiting.keys()].indexOf(replica)
+  return place < 0 ? waiting.size : place
+}
+
+function keepTurn(replica: ReplicaId, { waiting, atMs }: Account, waitMs: number): void {
+  if (waiting.has(replica) || waiting.size < maxWaiting) waiting.set(replica, atMs + waitMs + maxLateMs)
 }

@@ -210,7 +210,7 @@ export const logMutations: readonly Mutation[] = [
     edits: [
       {
         file: 'daemon/log/rates.ts',
-        find: 'if (account.tokens + bill.paid > 0 && cost <= limits.maxOpenOpsPerPeer) {',
+        find: 'if (place === 0 && account.tokens + paid > 0 && cost <= limits.maxOpenOpsPerPeer) {',
         replace: 'if (cost > -1) {',
       },
     ],
@@ -222,7 +222,7 @@ export const logMutations: readonly Mutation[] = [
     edits: [
       {
         file: 'daemon/log/rates.ts',
-        find: 'account.tokens + bill.paid > 0',
+        find: 'account.tokens + paid > 0',
         replace: 'account.tokens > 0',
       },
     ],
@@ -230,6 +230,23 @@ export const logMutations: readonly Mutation[] = [
       {
         file: 'test/network/pacing.test.ts',
         title: 'gets through a change that takes several steps to look at, by waiting as long as it was told',
+      },
+    ],
+  },
+  {
+    name: 'replica-turns',
+    promise: 'no replica of a plugin is kept out by another that sends all the time',
+    edits: [
+      {
+        file: 'daemon/log/rates.ts',
+        find: 'return place < 0 ? waiting.size : place',
+        replace: 'return 0',
+      },
+    ],
+    tests: [
+      {
+        file: 'test/network/pacing.test.ts',
+        title: 'is for one replica of a plugin as for another that sends all the time',
       },
     ],
   },

@@ -83,3 +83,30 @@ it('gets through a change that takes several steps to look at, by waiting as lon
   expect(counted()).toBe(before + 1)
   expect(rounds).toBe(1)
 })
+
+it('is for one replica of a plugin as for another that sends all the time', async () => {
+  const clock = new ManualClock()
+  const world = await SyncWorld.open(undefined, { clock })
+  onTestFinished(() => world.close())
+  await world.approve(alice, ...['read', 'write', 'create'].map((right) => `blocks:${right}:space:home/*`))
+  const [greedy, quiet] = ['a', 'b'].map((digit) => new RawReplica(world, alice, digit.repeat(32) as never))
+  if (greedy === undefined || quiet === undefined) throw new Error('there are two')
+  for (const raw of [greedy, quiet]) await raw.begin(notes)
+  let sent = 0
+  const large = (): Promise<string> => {
+    greedy.submit([insert(textDoc(actorOf(alice)), 0, 'x'.repeat(limits.maxOpsPerFrame - 1_000)).bytes])
+    return greedy.outcome(++sent)
+  }
+  const small = (n: number): Promise<string> => {
+    quiet.submit([insert(textDoc(actorOf(alice)), 0, 'x').bytes])
+    return quiet.outcome(n)
+  }
+  while ((await large()) === 'ok') expect(sent).toBeLessThan(10)
+  expect(await small(1)).toBe('rate-limited')
+  // The first that was refused, and then it is the turn of the other, whatever is left.
+  await clock.advance(1_000)
+  expect(await large()).toBe('ok')
+  expect(await large()).toBe('rate-limited')
+  expect(await small(2)).toBe('ok')
+  expect(await large()).toBe('ok')
+})

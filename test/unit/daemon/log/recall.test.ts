@@ -3,9 +3,12 @@ import { expect, it } from 'vitest'
 import { Ledgers } from '../../../../daemon/log/ledger.ts'
 import { Rates } from '../../../../daemon/log/rates.ts'
 import { Recall } from '../../../../daemon/log/recall.ts'
+import type { ReplicaId } from '../../../../protocol/ids.ts'
 import { limits } from '../../../../protocol/limits.ts'
 import { alice, bob, mallory } from '../../../fixtures/cast.ts'
 import { ManualClock } from '../../../fixtures/clock.ts'
+
+const replica = 'a'.repeat(32) as ReplicaId
 
 const hash = (n: number): string => n.toString(16).padStart(64, '0')
 
@@ -30,7 +33,7 @@ function recallOf(changes: number, maxEntries = changes) {
   const clock = new ManualClock()
   const recall = new Recall({ ledgers, index: {} as never, history: async () => new Map() }, new Rates(clock))
   const read = (peer: typeof alice.peer, block: number) =>
-    recall.ledgerFor({ block, origin: { peer, replica: 'a'.repeat(32) as never } }, [], { paid: 0 })
+    recall.ledgerFor({ block, origin: { peer, replica } }, [], { replica, paid: 0 })
   return {
     clock,
     reads,
