@@ -52,6 +52,11 @@ export class SimConnection {
     return this.#ended.signal
   }
 
+  /** Whether frames can pass; the plugin may not know yet that they cannot. */
+  get isWhole(): boolean {
+    return this.#pathLostAtMs === undefined
+  }
+
   get isQuiet(): boolean {
     return this.#streams.every(({ plugin, daemon }) => !plugin.isBusy && !daemon.isBusy)
   }

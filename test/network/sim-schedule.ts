@@ -153,7 +153,8 @@ export class Schedule {
     }
     for (const replica of world.replicas) {
       if (!replica.isConnected) return `${replica.name} is not connected`
-      if (replica.connection?.isQuiet !== true) return `bytes of ${replica.name} fly`
+      if (replica.connection?.isWhole !== true) return `${replica.name} has not noticed that its connection is gone`
+      if (!replica.connection.isQuiet) return `bytes of ${replica.name} fly`
       if (replica.process?.isWriting === true) return `the disk of ${replica.name} writes`
       for (const { address, handle } of replica.blocks.values()) {
         const { pending, state, reason } = handle

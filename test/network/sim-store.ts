@@ -37,7 +37,8 @@ export class LifeStore implements Storage {
     const own = entries.map((entry) => (entry.kind === 'change' ? { ...entry, bytes: entry.bytes.slice() } : entry))
     return this.#inOrder(async () => {
       const { report } = this.#disk
-      this.#disk.running = own
+      // What a dead process had still in line is written by nobody.
+      if (!this.#clock.isDead) this.#disk.running = own
       this.#disk.isWritten = false
       await this.#writeTime()
       if (this.#disk.isFull && own.length > 0) {
