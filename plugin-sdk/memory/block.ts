@@ -196,22 +196,22 @@ export class Block<Name extends SchemaName = SchemaName> {
     return { out, left }
   }
 
-  /**
-   * Sets the changes from `first` on aside and makes what they did again, as one change of another actor on top of what
-   * is left; undefined when they did nothing, or more than one change may hold.
-   */
-  reauthor(first: LocalChange): { readonly aside: LocalChange[]; readonly again: LocalChange | undefined } {
+  /** What the changes from `first` on did. */
+  effectFrom(first: LocalChange): A.Patch[] {
     this.applyNow()
-    const patches = this.#document.effectOf(new Set(this.#own.from(first).map(({ hash }) => hash)))
-    const aside = this.setAside(first)
-    const again: LocalChange[] = []
+    return this.#document.effectOf(new Set(this.#own.from(first).map(({ hash }) => hash)))
+  }
+
+  /** Does what others did, as one change; undefined when that is nothing, or more than one change may hold. */
+  make(effect: A.Patch[]): LocalChange | undefined {
+    const made: LocalChange[] = []
     try {
-      this.#writer.edit((draft) => A.applyPatches(draft, patches))
-      this.#writer.tell((change) => again.push(change))
+      this.#writer.edit((draft) => A.applyPatches(draft, effect))
+      this.#writer.tell((change) => made.push(change))
     } catch {
       // It is more than one change may hold: its author has it aside.
     }
-    return { aside, again: again[0] }
+    return made[0]
   }
 
   /**

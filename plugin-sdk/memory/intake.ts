@@ -1,6 +1,6 @@
 /**
- * What the daemon says of a block, done to it. Keeps true: what comes is verified before it is taken, the store hears of
- * everything in the order in which it happens, and what is taken out of a block is kept where its author finds it.
+ * What the daemon says of a block, done to it. Keeps: what comes is verified before it is taken, the store hears of all in
+ * the order in which it happens, and what is taken out of a block is kept where its author finds it.
  */
 import { type ChangeHash, isSameMeta, type PeerId } from '../../protocol/index.ts'
 import {
@@ -158,11 +158,9 @@ export class Intake {
 
   /** What was made here from `first` on is refused for good: taken out of the block and kept aside. */
   refuse(entry: Entry, first: LocalChange, error: Refusal): void {
-    if (entry.loaded === undefined) return
-    const { code, detail } = error
-    const aside = entry.loaded.block.setAside(first)
-    this.#init.keeping?.journal.add({ kind: 'aside', address: entry.address, from: first.position, code, detail })
-    tellRefused(entry.loaded.handle, first.position, aside, error)
+    const { loaded } = entry
+    if (loaded === undefined) return
+    tellRefused(loaded.handle, first.position, this.#setAside(loaded.block, entry, first, error), error)
   }
 
   /**
@@ -172,9 +170,9 @@ export class Intake {
   reauthor(entry: Entry, first: LocalChange, error: Refusal): string | undefined {
     if (entry.loaded === undefined) return undefined
     const { block, handle } = entry.loaded
-    const { code, detail } = error
-    const { aside, again } = block.reauthor(first)
-    this.#init.keeping?.journal.add({ kind: 'aside', address: entry.address, from: first.position, code, detail })
+    const effect = block.effectFrom(first)
+    const aside = this.#setAside(block, entry, first, error)
+    const again = block.make(effect)
     if (again === undefined) tellRefused(handle, first.position, aside, error)
     else {
       this.#init.onLocal(entry, again)
@@ -266,6 +264,13 @@ export class Intake {
     entry.arrived.length = 0
     entry.arrivedTips.length = 0
     if (handle !== undefined && aside !== undefined) tellRefused(handle, aside.position, out, error)
+  }
+
+  #setAside(block: Block, { address }: Entry, first: LocalChange, { code, detail }: Refusal): LocalChange[] {
+    const aside = block.setAside(first)
+    const left = { address, from: first.position, own: block.own.newest }
+    this.#init.keeping?.journal.add({ kind: 'aside', code, detail, ...left })
+    return aside
   }
 
   /** The changes as they are stored beside the block. */

@@ -184,6 +184,7 @@ export class Tables {
         const id = this.#id(write.address)
         run.setAside.run({ id, from: write.from, code: write.code, detail: write.detail ?? null })
         run.dropUnsettled.run(id, write.from, endless)
+        this.#setOwn(id, write.own, write.from)
         this.#trimAside()
         break
       }
@@ -237,9 +238,14 @@ export class Tables {
     // A fold that is being made holds what was taken out.
     this.#resets.set(id, (this.#resets.get(id) ?? 0) + 1)
     run.putSnapshot.run(id, write.changes, write.snapshot)
-    run.dropOwn.run(id)
-    for (const { actor, seq, hash } of write.own) run.putOwn.run(id, actor, seq, hash, write.aside.position)
+    this.#setOwn(id, write.own, write.aside.position)
     this.#putAside(id, write.aside)
+  }
+
+  /** What was taken out of the block is not said to be held: it would never be sent. */
+  #setOwn(id: number, own: readonly StoredOwn[], position: number): void {
+    this.#statements.dropOwn.run(id)
+    for (const { actor, seq, hash } of own) this.#statements.putOwn.run(id, actor, seq, hash, position)
   }
 
   #putAside(id: number, { changes, code, detail, position }: NewAside): void {

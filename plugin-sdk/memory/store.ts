@@ -157,6 +157,8 @@ export type StoreWrite =
       readonly from: number
       readonly code: string
       readonly detail: string | undefined
+      /** Newest change of each own actor of what is left. */
+      readonly own: readonly StoredOwn[]
     }
   /** The block begins again from its schema: the address holds another generation now. */
   | { readonly kind: 'reset'; readonly address: BlockAddress; readonly aside: NewAside | undefined }

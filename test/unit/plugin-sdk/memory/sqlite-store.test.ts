@@ -175,21 +175,24 @@ describe('what was written', () => {
     const path = join(tempDir(), 'x.db')
     const store = await open(path)
     const made = edits(['a', 'b', 'c'])
-    await store.write([block(notes, 1), changes(notes, 1, made)])
+    const own = [{ actor: 'ab'.repeat(24) as ActorId, seq: 1, hash: 'cd'.repeat(32) as ChangeHash }]
+    await store.write([block(notes, 1), changes(notes, 3, made)])
     await store.write([
-      { kind: 'settled', address: notes, from: 1, to: 1 },
-      { kind: 'aside', address: notes, from: 2, code: 'grant-missing', detail: 'why' },
+      { kind: 'settled', address: notes, from: 3, to: 3 },
+      { kind: 'aside', address: notes, from: 4, code: 'grant-missing', detail: 'why', own },
     ])
     await store.close()
     const again = await open(path)
     const content = await again.read(notes)
-    expect(content.changes.map(({ position, isUnsettled }) => [position, isUnsettled])).toEqual([[1, false]])
+    expect(content.changes.map(({ position, isUnsettled }) => [position, isUnsettled])).toEqual([[3, false]])
+    // What is set aside is not said to be held any more.
+    expect(content.own).toEqual(own)
     expect(content.aside).toEqual([
-      { id: 2, code: 'grant-missing', detail: 'why', changes: made.slice(1).map((bytes) => new Uint8Array(bytes)) },
+      { id: 4, code: 'grant-missing', detail: 'why', changes: made.slice(1).map((bytes) => new Uint8Array(bytes)) },
     ])
     expect(again.state.blocks).toMatchObject([{ hasUnsettled: false }])
     // Positions are never used again, also not those of what was set aside.
-    expect(again.state.nextPosition).toBe(4)
+    expect(again.state.nextPosition).toBe(6)
   })
 
   it('begins a block again for another generation', async () => {
