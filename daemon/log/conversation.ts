@@ -47,6 +47,7 @@ class Conversation {
   readonly #holding: Holding
   /** Actors of which it is remembered what the replica has beyond the log. */
   #offered = 0
+  #isLeftAhead = false
   /** Resolves when all that was submitted is taken or refused. */
   #settling: Promise<void> = Promise.resolve()
   readonly #end = (reason: MooringError): void => {
@@ -64,6 +65,10 @@ class Conversation {
     this.#replica = `${init.peer} ${init.replica}`
     this.#holding = log.holdings.begin(init.peer)
     this.#supplier = {
+      peer: init.peer,
+      isLeftAhead: () => {
+        this.#isLeftAhead = true
+      },
       holds: (actors) => {
         if (actors > 0) this.#holding.add(actors * holdingCosts.actor)
         else this.#holding.free(-actors * holdingCosts.actor)
@@ -83,6 +88,7 @@ class Conversation {
       supplier: this.#supplier,
       holding: this.#holding,
       offered: () => this.#offered,
+      hasMore: () => this.#isLeftAhead || this.#offered > 0,
       grants: () => init.grants(),
       apply: (effects) => this.#apply(effects),
       drained: () => init.channel.drained(limits.creditBytes),

@@ -8,7 +8,7 @@ export interface CursorIssuerInit {
   readonly epochs: readonly Epoch[]
   /** What the replica is sent, as it stands in a cursor. */
   view(): string
-  /** Whether the replica has more than the log, and has not sent it yet. */
+  /** Whether the replica has more than the log, and has not sent it on this stream. */
   hasMore(): boolean
   /** Told when a cursor that had to wait is due. */
   onDue(): void

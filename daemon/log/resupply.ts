@@ -1,9 +1,10 @@
 /**
  * Gets back what the log has lost and replicas still hold: after a restore of the store, or for a row that is damaged.
  * Keeps: for one block one replica is asked at a time, and only for what is missing when its turn comes, so that a
- * hundred that hold the same send it once; one that does not answer only delays the next.
+ * hundred that hold the same send it once; one that does not answer only delays the next, and no key more than once before
+ * every other has been asked; who was asked in vain is given no cursor, so that its next stream is asked again.
  */
-import type { ActorId, BlockAddress } from '../../protocol/ids.ts'
+import type { ActorId, BlockAddress, PeerId } from '../../protocol/ids.ts'
 import type { Clock as Time } from '../../protocol/index.ts'
 import type { BlockId, ClockRow, Seq } from '../storage/storage.ts'
 import type { BlockIndex } from './block-index.ts'
@@ -18,12 +19,15 @@ export interface Reach {
 
 /** A replica that may be asked. */
 export interface Supplier {
+  readonly peer: PeerId
   /** Whether what it sends for this address is taken. */
   mayWrite(address: BlockAddress): boolean
   /** Asks for everything beyond this. */
   ask(block: BlockId, clock: readonly Reach[]): void
   /** What is remembered of what it has has grown, or shrunk, by so many actors. @throws `quota-exceeded` */
   holds(actors: number): void
+  /** It has more than the log, and is not asked for that any more. */
+  isLeftAhead(): void
 }
 
 export interface ResupplyInit {
@@ -44,6 +48,8 @@ interface Offer {
 /** The replicas that hold more of one block, in the order in which they said so. */
 interface Desk {
   readonly offers: Set<Offer>
+  /** Those that have had a turn, the last of them last. */
+  readonly keys: Set<PeerId>
   turn: { readonly offer: Offer; cancel(): void } | undefined
   isChoosing: boolean
 }
@@ -67,7 +73,7 @@ export class Resupply {
     const beyond = new Map([...claimed].filter(isBeyond(held)))
     if (beyond.size === 0) return
     supplier.holds(beyond.size)
-    const desk = this.#desks.get(block) ?? { offers: new Set(), turn: undefined, isChoosing: false }
+    const desk = this.#desks.get(block) ?? { offers: new Set(), keys: new Set(), turn: undefined, isChoosing: false }
     this.#desks.set(block, desk)
     desk.offers.add({ supplier, beyond, asked: 0, cancelRest: undefined })
     void this.#next(block, desk)
@@ -99,44 +105,54 @@ export class Resupply {
   async #next(block: BlockId, desk: Desk): Promise<void> {
     if (desk.turn !== undefined || desk.isChoosing) return
     desk.isChoosing = true
-    try {
-      for (;;) {
-        const offer = [...desk.offers].find(({ cancelRest }) => cancelRest === undefined)
-        if (offer === undefined) break
-        const lacking = await this.#lacking(block, offer)
-        // It may have left meanwhile.
-        if (!desk.offers.has(offer)) continue
-        if (lacking.length === 0 || ++offer.asked > maxAsked) {
-          this.#drop(desk, offer)
-          continue
-        }
-        this.#begin(block, desk, offer, lacking)
-        break
+    while (desk.turn === undefined) {
+      const offer = this.#choose(desk)
+      if (offer === undefined) break
+      try {
+        await this.#turnOf(block, desk, offer)
+      } catch {
+        this.#giveUp(desk, offer)
       }
-    } catch {
-      for (const offer of desk.offers) this.#drop(desk, offer)
-    } finally {
-      desk.isChoosing = false
-      if (desk.offers.size === 0) this.#desks.delete(block)
     }
+    desk.isChoosing = false
+    if (desk.offers.size === 0) this.#desks.delete(block)
+  }
+
+  /** Of the keys the one that was asked longest ago, of its replicas that as well. */
+  #choose({ keys, offers }: Desk): Offer | undefined {
+    const ready = [...offers].filter(({ cancelRest }) => cancelRest === undefined)
+    const next = [...keys].find((key) => ready.some(({ supplier }) => supplier.peer === key))
+    return (
+      ready.find(({ supplier }) => !keys.has(supplier.peer)) ?? ready.find(({ supplier }) => supplier.peer === next)
+    )
+  }
+
+  async #turnOf(block: BlockId, desk: Desk, offer: Offer): Promise<void> {
+    const lacking = await this.#lacking(block, offer)
+    // It may have left meanwhile.
+    if (!desk.offers.has(offer)) return
+    const row = this.#init.index.byId(block)
+    if (lacking.length === 0 || row?.deletedSeq !== 0) this.#drop(desk, offer)
+    else if (!offer.supplier.mayWrite(row.address) || ++offer.asked > maxAsked) this.#giveUp(desk, offer)
+    else this.#begin(block, desk, offer, lacking)
   }
 
   #begin(block: BlockId, desk: Desk, offer: Offer, lacking: readonly Reach[]): void {
     const cancel = this.#init.clock.after(turnMs, () => {
-      this.#drop(desk, offer)
+      this.#giveUp(desk, offer)
       void this.#next(block, desk)
     })
     desk.turn = { offer, cancel }
     // To the end: the others come before it is asked once more.
     desk.offers.delete(offer)
     desk.offers.add(offer)
+    desk.keys.delete(offer.supplier.peer)
+    desk.keys.add(offer.supplier.peer)
     offer.supplier.ask(block, lacking)
   }
 
   /** What the log has by now of what the replica has more of. */
-  async #lacking(block: BlockId, { supplier, beyond }: Offer): Promise<Reach[]> {
-    const row = this.#init.index.byId(block)
-    if (row === undefined || row.deletedSeq > 0 || !supplier.mayWrite(row.address)) return []
+  async #lacking(block: BlockId, { beyond }: Offer): Promise<Reach[]> {
     const held = await this.#init.reader.clock(block, beyond.keys() as Iterable<ActorId>)
     const reach = new Map<string, Seq>(held.map(({ actor, seq }) => [actor, seq]))
     const more = [...beyond].filter(isBeyond(held))
@@ -146,6 +162,12 @@ export class Resupply {
   #endTurn(desk: Desk): void {
     desk.turn?.cancel()
     desk.turn = undefined
+  }
+
+  /** Nothing came, or not all. Whatever it was, a cursor would say that the replica need not be asked again. */
+  #giveUp(desk: Desk, offer: Offer): void {
+    if (desk.offers.has(offer)) offer.supplier.isLeftAhead()
+    this.#drop(desk, offer)
   }
 
   #drop(desk: Desk, offer: Offer): void {

@@ -38,6 +38,8 @@ export interface WatcherInit {
   readonly holding: Holding
   /** Actors of which it is remembered what the replica has beyond the log. */
   offered(): number
+  /** Whether the replica has more than the log, also when it is not asked for that any more. */
+  hasMore(): boolean
   /** The grant as it is at this moment. */
   grants(): { readonly grants: readonly Grant[]; readonly grantVersion: number }
   apply(effects: readonly ListenerEffect[]): void

@@ -68,7 +68,7 @@ export class Watcher {
       moveTo: (position) => this.#moveTo(position),
       send: (row) => this.#send(row.id),
     })
-    const cursors = { view: () => this.#watches.view(), hasMore: () => init.offered() > 0, onDue: () => this.wake() }
+    const cursors = { view: () => this.#watches.view(), hasMore: () => init.hasMore(), onDue: () => this.wake() }
     this.#cursors = new CursorIssuer({ clock, epochs, ...cursors })
   }
 
