@@ -75,7 +75,7 @@ CREATE INDEX aside_by_block ON aside (block, part, position);
   `
 -- Signatures of other authors over their changes, so that these can be supplied to a daemon that lost them. Keeps: of
 -- each actor the newest, and of those before it enough that what lies between two is short. It stands for the changes
--- after from_seq, up to its own; weight is how many bytes they have.
+-- after from_seq, up to its own; weight is how much they are, in bytes and operations.
 CREATE TABLE tip (
   block INTEGER NOT NULL REFERENCES block (id),
   actor TEXT NOT NULL,

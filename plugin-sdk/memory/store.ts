@@ -65,7 +65,7 @@ export interface StoredTip {
   readonly peer: PeerId
   /** It stands for the actor's changes after this one. */
   readonly from: number
-  /** Bytes of these changes. */
+  /** How much these changes are, in bytes and operations. */
   readonly weight: number
 }
 

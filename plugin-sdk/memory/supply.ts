@@ -28,6 +28,8 @@ export interface SupplyInit {
 /** Enough for one frame: longer parts only make more be refused together. */
 const minChanges = 128
 const minBytes = 64 * 1024
+/** A long deletion is a few bytes: counted in operations, too, because only so many are taken at once. */
+const minOps = limits.maxOpsPerFrame
 
 /** The changes of a document beyond a clock, of the actors that it names, each after what it builds on. */
 export function changesBeyond(doc: A.Doc<unknown>, clock: ActorClock, handle: number): OwnChange[] {
@@ -47,21 +49,25 @@ export function supplyParts(init: SupplyInit): SupplyPart[] {
   const parts: SupplyPart[] = []
   let part: OwnChange[] = []
   let bytes = 0
+  let ops = 0
   let last = new Map<string, OwnChange>()
   /** Actors whose last change here no signature covers yet. */
   const open = new Set<string>()
   for (const change of coveredOf(init)) {
     part.push(change)
     bytes += change.bytes.byteLength
+    ops += change.ops
     last.set(change.actor, change)
     if (isSigned(init, change)) open.delete(change.actor)
     else open.add(change.actor)
     const isLong = part.length > limits.maxSupplyChanges || bytes > limits.maxSupplyBytes
     if (isLong || last.size > limits.maxSupplyTips) return parts
-    if (open.size > 0 || (part.length < minChanges && bytes < minBytes)) continue
+    const isShort = part.length < minChanges && bytes < minBytes && ops < minOps
+    if (open.size > 0 || isShort) continue
     parts.push({ changes: part, tips: tipsOf(init, last.values()) })
     part = []
     bytes = 0
+    ops = 0
     last = new Map()
   }
   if (part.length > 0) parts.push({ changes: part, tips: tipsOf(init, last.values()) })

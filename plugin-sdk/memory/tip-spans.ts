@@ -2,12 +2,19 @@
  * Which signatures of other authors are kept. Keeps true: what lies between two of an actor is short enough to be supplied
  * together, and few are kept of a long history.
  */
+import { limits } from '../../protocol/limits.ts'
+import type { ChangeFacts } from '../../protocol/sync/index.ts'
 import type { StoredTip } from './store.ts'
 
 /** Changes that one kept signature stands for: what is supplied together may hold those of many authors. */
 const maxSpan = 128
-/** Bytes of them. */
+/** Bytes of them; as many operations as a frame may hold weigh as much. */
 export const maxWeight = 128 * 1024
+const bytesPerOp = maxWeight / limits.maxOpsPerFrame
+
+/** A long deletion is a few bytes, but what is supplied together is taken in together. */
+export const weightOf = ({ expanded, ops }: Pick<ChangeFacts, 'expanded' | 'ops'>): number =>
+  Math.ceil(Math.max(expanded.byteLength, ops * bytesPerOp))
 
 export type Span = Pick<StoredTip, 'from' | 'seq' | 'weight'>
 

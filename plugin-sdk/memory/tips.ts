@@ -12,7 +12,7 @@ import {
   verifyTip,
 } from '../../protocol/sync/index.ts'
 import type { StoredTip } from './store.ts'
-import { maxWeight, nextTip } from './tip-spans.ts'
+import { maxWeight, nextTip, weightOf } from './tip-spans.ts'
 
 /** What a delta says beside its changes. */
 export type Received = Pick<Frame<ListenerFrame, 'delta'>, 'seq' | 'tips'>
@@ -39,7 +39,7 @@ export function tipsToKeep(self: PeerId, tips: readonly ReceivedTip[], facts?: r
   return tips.flatMap(({ actor, seq, hash, signature, peer }) => {
     if (peer === self) return []
     const mine = facts?.filter((fact) => fact.actor === actor)
-    const weight = mine?.reduce((sum, { expanded }) => sum + expanded.byteLength, 0) ?? maxWeight
+    const weight = mine?.reduce((sum, fact) => sum + weightOf(fact), 0) ?? maxWeight
     return [{ actor, seq, hash, signature, peer, from: (mine?.[0]?.seq ?? 1) - 1, weight }]
   })
 }

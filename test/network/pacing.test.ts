@@ -3,13 +3,14 @@ import { expect, it, onTestFinished, vi } from 'vitest'
 import { splice } from '../../plugin-sdk/memory/index.ts'
 import { limits, parseAddress } from '../../protocol/index.ts'
 import { decodeRun } from '../../protocol/sync/index.ts'
-import { alice, mallory } from '../fixtures/cast.ts'
+import { alice, bob, mallory } from '../fixtures/cast.ts'
 import { assemble, takeApart } from '../fixtures/change-builder.ts'
 import { ManualClock } from '../fixtures/clock.ts'
 import { actorOf, insert, RawReplica, textDoc } from '../fixtures/raw-replica.ts'
 import { SyncWorld } from '../fixtures/sync-world.ts'
 
 const notes = 'space:home/notes'
+const everything = ['read', 'write', 'create'].map((right) => `blocks:${right}:space:home/*`)
 /** Of the most that fits a frame each. */
 const edits = 48
 
@@ -17,7 +18,7 @@ it('a long backlog is felt for after a refusal, and not sent as a whole each tim
   const clock = new ManualClock()
   const world = await SyncWorld.open(undefined, { clock })
   onTestFinished(() => world.close())
-  await world.approve(alice, ...['read', 'write', 'create'].map((right) => `blocks:${right}:space:home/*`))
+  await world.approve(alice, ...everything)
   const plugin = world.plugin(alice)
   const block = plugin.memory.open(notes, 'text')
   const text = 'x'.repeat(limits.maxOpsPerFrame - 1_000)
@@ -55,7 +56,7 @@ it('gets through a change that takes several steps to look at, by waiting as lon
     return { ...state, row: { ...state.row, horizonSeq: state.row.visibleSeq } }
   })
   for (const who of [alice, mallory]) {
-    await world.approve(who, ...['read', 'write', 'create'].map((right) => `blocks:${right}:space:home/*`))
+    await world.approve(who, ...everything)
   }
   const begun = new RawReplica(world, mallory)
   await begun.begin(notes)
@@ -88,7 +89,7 @@ it('is for one replica of a plugin as for another that sends all the time', asyn
   const clock = new ManualClock()
   const world = await SyncWorld.open(undefined, { clock })
   onTestFinished(() => world.close())
-  await world.approve(alice, ...['read', 'write', 'create'].map((right) => `blocks:${right}:space:home/*`))
+  await world.approve(alice, ...everything)
   const [greedy, quiet] = ['a', 'b'].map((digit) => new RawReplica(world, alice, digit.repeat(32) as never))
   if (greedy === undefined || quiet === undefined) throw new Error('there are two')
   for (const raw of [greedy, quiet]) await raw.begin(notes)
@@ -109,4 +110,42 @@ it('is for one replica of a plugin as for another that sends all the time', asyn
   expect(await large()).toBe('rate-limited')
   expect(await small(2)).toBe('ok')
   expect(await large()).toBe('ok')
+})
+
+it('a daemon that lost what is short to send and much to take in gets it back', async () => {
+  const clock = new ManualClock()
+  const [world, older] = [await SyncWorld.open(undefined, { clock }), await SyncWorld.open(undefined, { clock })]
+  onTestFinished(async () => {
+    for (const each of [world, older]) await each.close()
+  })
+  for (const each of [world, older]) {
+    for (const person of [alice, bob]) await each.approve(person, ...everything)
+  }
+  const [a, b] = [world.plugin(alice), world.plugin(bob)]
+  const end = a.connect()
+  const leave = b.connect()
+  const theirs = b.memory.open(notes, 'text')
+  const mine = a.memory.open(notes, 'text')
+  await mine.live()
+  const pasted = 'x'.repeat(limits.maxOpsPerFrame - 1_000)
+  const pastes = Math.ceil(limits.maxOpenOpsPerPeer / pasted.length) + 1
+  for (let n = 0; n < 2 * pastes; n++) {
+    if (n < pastes) mine.change((doc) => splice(doc, ['text'], doc.text.length, 0, pasted))
+    else mine.change((doc) => splice(doc, ['text'], 0, pasted.length))
+    await mine.flushed()
+    await clock.advance(1_000)
+  }
+  mine.change((doc) => splice(doc, ['text'], 0, 0, 'end'))
+  await mine.flushed()
+  await vi.waitFor(() => expect(theirs.value.text).toBe('end'), 20_000)
+  end()
+  leave()
+  b.connect(older)
+  await vi.waitFor(
+    async () => {
+      await clock.advance(500)
+      expect(older.log.index.at(mine.address)?.changes).toBe(2 * pastes + 1)
+    },
+    { timeout: 20_000 },
+  )
 })
