@@ -180,8 +180,7 @@ export class Committer {
       current = entry
       items.push({ seq: outcome.seq, actor: entry.actor, actorSeq: entry.actorSeq, bytes: entry.bytes })
       bytes += entry.bytes.byteLength
-      if (entry.tip !== undefined)
-        tips.set(entry.actor, { ...entry.tip, peer: entry.author?.peer ?? entry.origin.peer })
+      if (entry.tip !== undefined) tips.set(entry.actor, { ...entry.tip, peer: entry.tip.peer ?? entry.origin.peer })
       index.changed(entry.block, { ...entry, seq: outcome.seq })
     }
     close()

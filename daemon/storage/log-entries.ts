@@ -62,8 +62,8 @@ export interface ChangeEntry extends EntryBase {
   readonly objects: readonly ObjectRow[]
   /** The raw chunk, byte for byte as it was checked. May be a view of a larger buffer. */
   readonly bytes: Uint8Array
-  /** Present when this change is the last of its actor in its frame. */
-  readonly tip?: Tip
+  /** Present when this change is the last of its actor in its frame; names who signed it, when that is not who sends it. */
+  readonly tip?: Tip & { readonly peer?: PeerId | undefined }
 }
 
 export interface DeleteEntry extends EntryBase {

@@ -265,6 +265,21 @@ describe('a lost change', () => {
     await expectWhole('one two three ')
   })
 
+  it('reaches who follows the block as what its author wrote, whoever brought it', async () => {
+    const { b } = await lost()
+    const c = world.sync.plugin(mallory, 'follower')
+    c.connect()
+    const theirs = c.memory.open(notes, 'text')
+    await until(() => expect(theirs.value.text).toBe('one '))
+    const before = world.sync.frames.length
+    b.connect()
+    await until(() => expect(theirs.value.text).toBe('one two three '))
+    const frames = world.sync.frames.slice(before).filter(({ to }) => to === 'mallory')
+    const tips = frames.flatMap(({ frame: { tips = [] } }) => tips as { peer: string }[])
+    expect(tips.map(({ peer }) => peer).filter((peer) => peer !== alice.peer)).toEqual([])
+    expect(frames.filter(({ frame: { t } }) => t === 'resync' || t === 'done')).toEqual([])
+  })
+
   it('is not taken from who may not write', async () => {
     const { b } = await lost()
     await world.sync.approve(bob, 'blocks:read:space:home/*')
