@@ -9,7 +9,6 @@ import type {
   BlockId,
   BlockRemains,
   BlockRow,
-  ClockRow,
   LogPage,
   LostChanges,
   Seq,
@@ -160,10 +159,14 @@ function lostHashes({ clock, row }: BlockRemains, { orphans }: Replay, damaged: 
     ...(row?.heads ?? []),
     ...orphans.flatMap(({ facts }: Orphan) => facts.deps),
   ])
-  const hashes = new Map<string, ChangeHash>(clock.map((each: ClockRow) => [keyOf(each.actor, each.seq), each.hash]))
+  const hashes = new Map<string, ChangeHash | undefined>()
   for (const { actor, actorSeq, hash } of damaged) {
-    if (named.has(hash)) hashes.set(keyOf(actor, actorSeq), hash)
+    if (!named.has(hash)) continue
+    const key = keyOf(actor, actorSeq)
+    // The hash is right, whose it is may be what is damaged: of two for one change none is believed.
+    hashes.set(key, hashes.has(key) && hashes.get(key) !== hash ? undefined : hash)
   }
+  for (const { actor, seq, hash } of clock) hashes.set(keyOf(actor, seq), hash)
   return hashes
 }
 

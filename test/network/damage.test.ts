@@ -311,6 +311,31 @@ describe('a lost change', () => {
   })
 })
 
+describe('what a damaged row says of a lost change', () => {
+  it('does not count against what the clock says of it', async () => {
+    const a = world.sync.plugin(alice)
+    const b = world.sync.plugin(bob)
+    const leave = [a.connect(), b.connect()]
+    await write(a, notes, 'one ', 'two ')
+    b.memory.open(notes, 'text')
+    await until(() => expect(text(b)).toBe('one two '))
+    // Names the hash of the second one.
+    await write(b, notes, 'three ')
+    await until(() => expect(text(a)).toBe('one two three '))
+    await write(a, notes, 'four ')
+    await until(() => expect(text(b)).toBe('one two three four '))
+    for (const end of leave) end()
+    // It says that it is the third of its author, of which nothing is left.
+    world.damageChange(a, 2, 'actor_seq')
+    world.damage('DELETE FROM change WHERE seq = (SELECT max(seq) FROM change)')
+    await world.verification.verify(world.row(notes).id).catch(() => {})
+    await until(() => expect(world.repair.blocks).toMatchObject([{ lost: 2, waiting: 1, isOpen: false }]))
+    a.connect()
+    b.connect()
+    await expectWhole('one two three four ')
+  })
+})
+
 describe('a snapshot that rots', () => {
   /** Five changes, of which the first three are folded when `isFolded`. */
   async function compacted(isFolded: boolean) {
