@@ -163,10 +163,7 @@ export class Intake {
     tellRefused(loaded.handle, first.position, this.#setAside(loaded.block, entry, first, error), error)
   }
 
-  /**
-   * One actor told two stories, so that no daemon can take the second: what it did is made again under another actor, on
-   * top of what is left, and the author is told.
-   */
+  /** One actor told two stories: what the second did is made again under another actor, and the author is told. */
   reauthor(entry: Entry, first: LocalChange, error: Refusal): string | undefined {
     if (entry.loaded === undefined) return undefined
     const { block, handle } = entry.loaded
