@@ -40,7 +40,10 @@ interface Offer {
   readonly supplier: Supplier
   /** What it says to hold beyond what the log had. */
   readonly beyond: Clock
+  /** How often it was asked since something of it came. */
   asked: number
+  /** Changes of it that the log lacked when it was looked at last. */
+  lacking: number
   /** Set while it is left alone for a moment. */
   cancelRest: (() => void) | undefined
 }
@@ -56,7 +59,7 @@ interface Desk {
 
 /** For an answer; a large one takes several windows of credit. */
 const turnMs = 20_000
-/** What was refused for now, or did not fit one answer, is asked for again. */
+/** What was refused for now, or did not fit one answer, is asked for again while something comes, and so often in vain. */
 const maxAsked = 4
 const restMs = 2_000
 
@@ -75,7 +78,7 @@ export class Resupply {
     supplier.holds(beyond.size)
     const desk = this.#desks.get(block) ?? { offers: new Set(), keys: new Set(), turn: undefined, isChoosing: false }
     this.#desks.set(block, desk)
-    desk.offers.add({ supplier, beyond, asked: 0, cancelRest: undefined })
+    desk.offers.add({ supplier, beyond, asked: 0, lacking: Number.POSITIVE_INFINITY, cancelRest: undefined })
     void this.#next(block, desk)
   }
 
@@ -131,6 +134,9 @@ export class Resupply {
     const lacking = await this.#lacking(block, offer)
     // It may have left meanwhile.
     if (!desk.offers.has(offer)) return
+    const left = lacking.reduce((sum, { actor, seq }) => sum + (offer.beyond.get(actor) ?? 0) - seq, 0)
+    if (left < offer.lacking) offer.asked = 0
+    offer.lacking = left
     const row = this.#init.index.byId(block)
     if (lacking.length === 0 || row?.deletedSeq !== 0) this.#drop(desk, offer)
     else if (!offer.supplier.mayWrite(row.address) || ++offer.asked > maxAsked) this.#giveUp(desk, offer)

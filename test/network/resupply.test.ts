@@ -98,6 +98,28 @@ describe('a replica that has more than the log', () => {
     expect((await other.expect('synced')).cursor.byteLength).toBeGreaterThan(0)
   })
 
+  it('is asked until all has come, however little of it is taken each time', async () => {
+    let doc = textDoc(actorOf(alice))
+    const made = Array.from({ length: 9 }, () => {
+      const next = insert(doc, 0, 'x')
+      doc = next.doc
+      return next.bytes
+    })
+    const last = readChange(made.at(-1) ?? lost)
+    const raw = await offer(bob, 1, { actor: last.actor, seq: last.seq })
+    for (const [n, bytes] of made.entries()) {
+      const { handle } = await raw.expect('lacks')
+      const tip = { actor: last.actor, seq: n + 1, hash: readChange(bytes).hash }
+      const signature = signTip(alice.seed, { address: notes, generation, ...tip })
+      raw.send({ t: 'delta', handle, run: encodeRun([bytes]), tips: [{ ...tip, signature, peer: alice.peer }] })
+      raw.send({ t: 'supplied', handle })
+      expect(await raw.settled(n + 1)).toBe('ok')
+      await settled()
+      await clock.advance(2_000)
+    }
+    expect([changes(), asked().length]).toEqual([made.length, made.length])
+  })
+
   it('is given none while it may not write, also once it may', async () => {
     await world.approve(bob, 'blocks:read:space:home/*')
     const reader = await offer(bob, 1)
