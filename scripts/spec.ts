@@ -1,10 +1,6 @@
-/**
- * Keeps the tables of `protocol/README.md` equal to the declarations. `npm run spec` writes them again, `--check` only
- * compares, `--json-schema` prints the JSON Schema of every operation and frame, for plugins in other languages.
- */
+/** Keeps the tables of `protocol/README.md` equal to the declarations. `npm run spec` writes them again, `--check` compares. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { controlProtocol, type Protocol, pluginProtocols, rpcFrames, toJsonSchema } from '../protocol/index.ts'
 import { specTables } from './spec-tables.ts'
 
 /** The specification, with generated tables between `<!-- table: NAME -->` and `<!-- end -->`. */
@@ -28,38 +24,7 @@ export function renderSpec(text: string): string {
   return rendered
 }
 
-/** The JSON Schema of everything that is said, by protocol. */
-export function jsonSchemas(): Record<string, unknown> {
-  const frames = (table: Readonly<Record<string, Parameters<typeof toJsonSchema>[0]>>): Record<string, unknown> =>
-    Object.fromEntries(Object.entries(table).map(([type, schema]) => [type, toJsonSchema(schema)]))
-  const schemasOf = (protocol: Protocol): Record<string, unknown> =>
-    protocol.kind === 'frames'
-      ? { dialler: frames(protocol.dialler), listener: frames(protocol.listener) }
-      : Object.fromEntries(
-          Object.entries(protocol.ops).map(([name, op]) => [
-            name,
-            {
-              input: toJsonSchema(op.input),
-              [op.kind === 'unary' ? 'output' : 'item']: toJsonSchema(op.kind === 'unary' ? op.output : op.item),
-            },
-          ]),
-        )
-  return {
-    calls: { caller: frames(rpcFrames.dialler), answerer: frames(rpcFrames.listener) },
-    ...Object.fromEntries(
-      Object.values({ ...pluginProtocols, control: controlProtocol }).map((protocol: Protocol) => [
-        protocol.id,
-        schemasOf(protocol),
-      ]),
-    ),
-  }
-}
-
 function main(flags: readonly string[]): number {
-  if (flags.includes('--json-schema')) {
-    console.log(JSON.stringify(jsonSchemas(), null, 2))
-    return 0
-  }
   const before = readFileSync(specFile, 'utf8')
   const after = renderSpec(before)
   if (before === after) return 0

@@ -12,7 +12,8 @@ import {
   pluginProtocols,
 } from '../../protocol/index.ts'
 import { admissionRules, structureRules, syncFrames } from '../../protocol/sync/index.ts'
-import { jsonSchemas, renderSpec } from '../../scripts/spec.ts'
+import { schemaFiles } from '../../scripts/schemas.ts'
+import { renderSpec } from '../../scripts/spec.ts'
 import { sharedValues } from '../../scripts/spec-shapes.ts'
 import { specTables } from '../../scripts/spec-tables.ts'
 import { files, read, root, sources } from './sources.ts'
@@ -66,20 +67,22 @@ describe('the wire specification', () => {
     expect(admissionRules.filter((rule) => !words.has(rule))).toEqual([])
   })
 
-  it('comes with a JSON Schema of every operation and frame', () => {
-    const schemas = jsonSchemas() as Record<string, Record<string, object>>
+  it('comes with the JSON Schema of every operation and frame, as the declarations make it', () => {
+    const made = schemaFiles()
+    for (const [name, text] of made) expect(read(`protocol/json-schema/${name}`), 'npm run spec').toBe(text)
+    const kept = files.filter((file) => file.startsWith('protocol/json-schema/')).map((file) => posix.basename(file))
+    expect(kept.sort()).toEqual([...made.keys()].sort())
+    const all = [...made.values()].map((text) => JSON.parse(text) as Record<string, Record<string, object>>)
     for (const protocol of Object.values({ ...pluginProtocols, control: controlProtocol }) as Protocol[]) {
-      const made = schemas[protocol.id] ?? {}
-      const expected =
-        protocol.kind === 'rpc'
-          ? Object.keys(protocol.ops)
-          : [...Object.keys(protocol.dialler), ...Object.keys(protocol.listener)]
-      const names =
-        protocol.kind === 'rpc' ? Object.keys(made) : Object.values(made).flatMap((side) => Object.keys(side))
-      expect(names).toEqual(expected)
+      const { dialler, listener, operations } = all.find((file) => String(file.protocol) === protocol.id) ?? {}
+      if (protocol.kind === 'rpc') expect(Object.keys(operations ?? {})).toEqual(Object.keys(protocol.ops))
+      else {
+        expect(Object.keys(dialler ?? {})).toEqual(Object.keys(protocol.dialler))
+        expect(Object.keys(listener ?? {})).toEqual(Object.keys(protocol.listener))
+      }
     }
     // What accepts anything says nothing: only the values of a call are of no shape at that level.
-    const shapeless = JSON.stringify(schemas).match(
+    const shapeless = JSON.stringify(all).match(
       /"(?!input"|output"|value"|properties"|additionalProperties")\w+":\{\}/g,
     )
     expect(shapeless).toBeNull()
