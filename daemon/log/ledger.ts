@@ -99,9 +99,7 @@ export class Ledger implements BlockKnowledge {
 
   /** Heads that actors of one peer stand at. */
   headsOf(isOwner: (actor: ActorId) => boolean): number {
-    let count = 0
-    for (const actor of this.#heads.values()) if (actor !== undefined && isOwner(actor)) count++
-    return count
+    return [...this.#heads.values()].filter((actor) => actor !== undefined && isOwner(actor)).length
   }
 
   /** Who sent a change that is not durable yet; undefined for all others. */
@@ -276,6 +274,15 @@ export class Ledgers {
     this.#drops.set(block, (this.#drops.get(block) ?? 0) + 1)
     const ledger = this.#loaded.get(block)
     if (ledger !== undefined) this.discard(ledger)
+  }
+
+  /** Whoever needs to know of the block, as who has a change to it, is refused with this until the returned function is called. */
+  hold(block: BlockId, reason: Error): () => void {
+    const held = Promise.reject<Ledger>(reason)
+    held.catch(() => {})
+    this.drop(block)
+    this.#ledgers.set(block, held)
+    return () => this.#ledgers.get(block) === held && this.#ledgers.delete(block)
   }
 
   /** A ledger has grown: counted anew, so that those that nobody uses make room. */

@@ -3,7 +3,7 @@
  * each time that something does not fit, one at a time, and nobody waits for it; what is missing stays reported until it is
  * there again.
  */
-import { asError, MooringError } from '../../protocol/errors.ts'
+import { asError, type ErrorCode, MooringError } from '../../protocol/errors.ts'
 import type { BlockAddress } from '../../protocol/ids.ts'
 import type { Clock } from '../../protocol/index.ts'
 import type { Logger } from '../log.ts'
@@ -45,7 +45,7 @@ const retryMs = 60_000
 const returnMs = 500
 /** A look that took T is followed by a pause of so many times T. */
 const restFactor = 20
-/** Something else was written meanwhile: so often it is looked at anew. */
+/** So often a block is looked at anew that has changed meanwhile. */
 const maxAttempts = 5
 
 export class Repair {
@@ -183,35 +183,46 @@ export class Repair {
 
   /** False when nothing can be done, and nothing is to be said. */
   async #repair(block: BlockId): Promise<boolean> {
+    let release = (): void => {}
+    try {
+      for (let attempt = 1; ; attempt++) {
+        const outcome = await this.#setBack(block)
+        if (typeof outcome === 'boolean') return outcome
+        if (outcome !== 'wrong-state' || attempt === maxAttempts) throw new MooringError(outcome)
+        // Something else was written meanwhile: a long block that is written to on and on would never be set back.
+        release = this.#init.log.repairComponents.ledgers.hold(block, new MooringError('block-damaged'))
+      }
+    } finally {
+      release()
+    }
+  }
+
+  /** As {@link #repair}; or why the store refuses it. */
+  async #setBack(block: BlockId): Promise<boolean | ErrorCode> {
     const { clock, log, logger, onSetBack, renewSnapshot, views } = this.#init
     const { committer, own, quarantine, storage } = log.repairComponents
     const published = (): Seq => committer.published
-    for (let attempt = 1; ; attempt++) {
-      await committer.barrier()
-      if (this.#isStopped) return false
-      const found = await findRemnant({ storage, quarantine, views, published, nowMs: () => clock.nowMs() }, block)
-      if (found === 'deleted') return false
-      if (found === 'sound') return true
-      if (found === 'renew') {
-        logger.warn({ block: this.#addressOf(block) }, 'the snapshot of a block is damaged, and is made anew')
-        await renewSnapshot(block)
-        return true
-      }
-      const [outcome] = await committer.submit([{ kind: 'set-back', ...own(), ...found }])
-      if (outcome?.kind === 'stored') {
-        const { damaged, lost, waiting } = found
-        const counts = { damaged: damaged.length, lost: lostIn(lost), waiting: waiting.length }
-        views.forget(block)
-        onSetBack(block)
-        const message = 'a block was set back to what is left of it; whoever holds the rest is asked for it'
-        logger.error({ block: found.row.address, ...counts }, message)
-        return true
-      }
-      const isOutdated = outcome?.kind === 'refused' && outcome.code === 'wrong-state'
-      if (!isOutdated || attempt === maxAttempts) {
-        throw new MooringError(outcome?.kind === 'refused' ? outcome.code : 'internal')
-      }
+    await committer.barrier()
+    if (this.#isStopped) return false
+    const found = await findRemnant({ storage, quarantine, views, published, nowMs: () => clock.nowMs() }, block)
+    if (found === 'deleted') return false
+    if (found === 'sound') return true
+    if (found === 'renew') {
+      logger.warn({ block: this.#addressOf(block) }, 'the snapshot of a block is damaged, and is made anew')
+      await renewSnapshot(block)
+      return true
     }
+    const [outcome] = await committer.submit([{ kind: 'set-back', ...own(), ...found }])
+    if (outcome?.kind === 'stored') {
+      const { damaged, lost, waiting } = found
+      const counts = { damaged: damaged.length, lost: lostIn(lost), waiting: waiting.length }
+      views.forget(block)
+      onSetBack(block)
+      const message = 'a block was set back to what is left of it; whoever holds the rest is asked for it'
+      logger.error({ block: found.row.address, ...counts }, message)
+      return true
+    }
+    return outcome?.kind === 'refused' ? outcome.code : 'internal'
   }
 
   #addressOf(block: BlockId): string {

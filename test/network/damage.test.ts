@@ -311,6 +311,36 @@ describe('a lost change', () => {
   })
 })
 
+describe('a block that is written to on and on', () => {
+  it('is set back all the same, and nothing of what was written meanwhile is lost', async () => {
+    const { storage } = world
+    const a = world.sync.plugin(alice)
+    a.connect()
+    const mine = await write(a, notes, 'one ', 'two ', 'three ')
+    world.damageChange(a, 2)
+    const refused = () =>
+      world.sync.frames.filter(({ frame: { t, code } }) => t === 'refuse' && code === 'block-damaged')
+    const remains = storage.remains.bind(storage)
+    let looks = 0
+    // Whenever what is left of the block is looked at, another edit arrives.
+    storage.remains = async (block) => {
+      const [published, before] = [world.sync.log.published, refused().length]
+      append(mine, `${++looks} `)
+      await until(() => expect(world.sync.log.published > published || refused().length > before).toBe(true))
+      return remains(block)
+    }
+    const b = world.sync.plugin(bob)
+    b.connect()
+    b.memory.open(notes, 'text')
+    await until(() => expect(reported(/set back/)).toHaveLength(1))
+    expect(reported(/could not be set back/)).toEqual([])
+    storage.remains = remains
+    await mine.flushed()
+    expect(mine.value.text).toMatch(/^one two three 1 2 $/)
+    await expectWhole(mine.value.text)
+  })
+})
+
 describe('what a damaged row says of a lost change', () => {
   it('does not count against what the clock says of it', async () => {
     const a = world.sync.plugin(alice)
