@@ -62,6 +62,16 @@ export const limitTable = {
   maxNameChars: { value: 64, unit: 'count', reason: 'a plugin name fits one line next to its key' },
   maxLabelChars: { value: 128, unit: 'count', reason: 'a block label fits one line' },
   maxDescriptionChars: { value: 500, unit: 'count', reason: 'what a block is for is said in a sentence or two' },
+  maxOptionsChars: {
+    value: 8 * 1024,
+    unit: 'count',
+    reason: 'what a block says of its fields or sections travels with its metadata, again each time that changes',
+  },
+  maxProblems: {
+    value: 20,
+    unit: 'count',
+    reason: 'places told of where a block is not what its schema says: the first few show what went wrong',
+  },
   maxScopeChars: { value: 64, unit: 'count', reason: 'a scope id fits one line' },
   maxWants: { value: 64, unit: 'count', reason: 'more grants than an operator reads is a reason to refuse' },
   maxGrantChars: { value: 256, unit: 'count', reason: 'area, right, scope and label' },

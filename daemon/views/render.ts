@@ -2,13 +2,18 @@
  * A materialised document as text for people. Keeps the invariant that equal documents give equal text; what the text
  * looks like is the schema's business, here the values of the engine are only made plain.
  */
-import { type PlainValue, schemaNamed } from '../../protocol/schemas/index.ts'
+import { isMap } from '../../protocol/schemas/checks.ts'
+import { type PlainValue, type Problem, type SchemaOptions, schemaNamed } from '../../protocol/schemas/index.ts'
 
 /** @throws `unknown-schema` */
-export function render(schema: string, root: unknown): string {
+export function render(schema: string, root: unknown, options?: SchemaOptions): string {
   const plain = toPlain(root)
-  return schemaNamed(schema).describe(isPlainMap(plain) ? plain : {})
+  return schemaNamed(schema).describe(isPlainMap(plain) ? plain : {}, options)
 }
+
+/** Where a document is not what its schema and the options of its block say. @throws `unknown-schema` */
+export const problemsOf = (schema: string, root: unknown, options?: SchemaOptions): readonly Problem[] =>
+  schemaNamed(schema).validate(isMap(root) ? root : {}, options)
 
 /** Numbers that JSON has no form for become their name, bytes base64, dates ISO 8601. */
 export function toPlain(value: unknown): PlainValue {

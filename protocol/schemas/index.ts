@@ -1,17 +1,37 @@
 /** The block schemas, one line each. To add one: a file beside this one, and its line in the table. */
 import { MooringError } from '../errors.ts'
 import type { ChangeHash } from '../ids.ts'
+import { compositeSchema } from './composite.ts'
 import type { BlockSchema } from './define.ts'
+import { listSchema } from './list.ts'
+import { logSchema } from './log.ts'
 import { mapSchema } from './map.ts'
+import type { OptionName, SchemaOptions } from './options.ts'
 import { textSchema } from './text.ts'
 
-export type { BlockSchema, InitialChange, InitialObject, PlainValue } from './define.ts'
+export type { Problem } from './checks.ts'
+export { type CompositeValue, type SectionValue, sectionPlaces } from './composite.ts'
+export {
+  type BlockSchema,
+  type FrozenChange,
+  frozenOf,
+  type InitialChange,
+  type InitialObject,
+  migration,
+  type PlainValue,
+} from './define.ts'
+export type { ListValue } from './list.ts'
+export type { LogValue } from './log.ts'
 export type { CounterValue, MapItem, MapValue } from './map.ts'
+export type { Field, ItemSchema, SchemaOptions, Section } from './options.ts'
 export type { TextValue } from './text.ts'
 
 export const schemaTable = {
   text: textSchema,
   map: mapSchema,
+  list: listSchema,
+  log: logSchema,
+  composite: compositeSchema,
 } as const satisfies Record<string, BlockSchema>
 
 export type SchemaName = keyof typeof schemaTable
@@ -38,3 +58,15 @@ export function schemaNamed(name: string): BlockSchema {
 export const initialChangeHashes: ReadonlySet<ChangeHash> = new Set(
   schemaNames.map((name) => schemaTable[name].initial.hash),
 )
+
+/** @throws `invalid-input` for options that say what this schema does not ask */
+export function checkOptions(name: SchemaName, options: SchemaOptions): void {
+  const known: readonly OptionName[] = schemaTable[name].options
+  for (const [option, value] of Object.entries(options)) {
+    if (value !== undefined && !known.includes(option as OptionName)) {
+      const takes = known.length === 0 ? 'none' : known.join(', ')
+      throw new MooringError('invalid-input', { detail: `options.${option}: the options of ${name} are ${takes}` })
+    }
+  }
+  for (const section of options.sections ?? []) checkOptions(section.schema, section.options ?? {})
+}

@@ -1,6 +1,7 @@
 /** Named values: settings, facts, small records. */
+import { checkContainer, checkFields, checkKeys, type Root } from './checks.ts'
 import { defineSchema } from './define.ts'
-import { formatPlain } from './plain.ts'
+import { formatPlain, isPlainMap, withDefaults } from './plain.ts'
 
 /** A number that concurrent increments add to, instead of one of them winning. */
 export interface CounterValue {
@@ -28,8 +29,8 @@ export interface MapValue {
 
 export const mapSchema = defineSchema<MapValue>({
   name: 'map',
-  version: 1,
   summary: 'Named values, nested as needed; keys are merged one by one.',
+  options: ['fields'],
   initial: {
     bytes:
       '856f4a83ed7bf657012e0010f4e9af416d90c51deae85b2fa7675535010100000005150534014202560270027f036d6170017f007f007f00',
@@ -40,5 +41,9 @@ export const mapSchema = defineSchema<MapValue>({
     ops: 1,
     objects: [{ id: '1@f4e9af416d90c51deae85b2fa7675535', type: 'map', depth: 1 }],
   },
-  describe: ({ map = {} }) => formatPlain(map),
+  *check(root, { fields }) {
+    yield* checkContainer(root, 'map', 'map', '', (map: Root, path) => checkFields(map, path, fields))
+    yield* checkKeys(root, ['map'])
+  },
+  describe: ({ map = {} }, { fields }) => formatPlain(isPlainMap(map) ? withDefaults(map, fields) : map),
 })

@@ -3,6 +3,9 @@
  * control characters come out escaped, so a value cannot fake a line of its own.
  */
 import type { PlainValue } from './define.ts'
+import type { Field } from './options.ts'
+
+export type PlainMap = { readonly [key: string]: PlainValue }
 
 /** JSON of two spaces a level, keys in code unit order. */
 export function formatPlain(value: PlainValue, indent = ''): string {
@@ -18,4 +21,24 @@ export function formatPlain(value: PlainValue, indent = ''): string {
   return `{\n${lines.join(',\n')}\n${indent}}`
 }
 
-const isList = (value: object): value is readonly PlainValue[] => Array.isArray(value)
+/** JSON in one line, keys in code unit order. */
+export function formatLine(value: PlainValue): string {
+  if (value === null || typeof value !== 'object') return JSON.stringify(value)
+  if (isList(value)) return `[${value.map(formatLine).join(', ')}]`
+  const keys = Object.keys(value).sort()
+  return `{${keys.map((key) => `${JSON.stringify(key)}: ${formatLine(value[key] ?? null)}`).join(', ')}}`
+}
+
+/** With what fields say that are missing. */
+export function withDefaults(map: PlainMap, fields: readonly Field[] = []): PlainMap {
+  const missing = fields.filter(({ name, default: value }) => value !== undefined && !Object.hasOwn(map, name))
+  return Object.fromEntries([
+    ...missing.map(({ name, default: value = null }) => [name, value]),
+    ...Object.entries(map),
+  ])
+}
+
+export const isList = (value: PlainValue): value is readonly PlainValue[] => Array.isArray(value)
+
+export const isPlainMap = (value: PlainValue): value is PlainMap =>
+  typeof value === 'object' && value !== null && !isList(value)
