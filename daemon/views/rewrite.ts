@@ -19,6 +19,7 @@ export function rewrite(document: Automerge.Doc<Value>, initial: Uint8Array, act
   const source = Automerge.load<Value>(Automerge.save(document))
   const writer = new Writer(Automerge.load<Value>(initial, { actor }))
   try {
+    writer.remove(source, [])
     writer.fill(source, source, [])
     writer.flush()
     const [wanted, made] = [source, writer.document].map((each) => JSON.stringify(toPlain(Automerge.toJS(each))))
@@ -54,6 +55,13 @@ class Writer {
     if (made !== undefined) this.changes.push(made)
   }
 
+  /** Containers of the schema that a plugin has taken away. */
+  remove(value: Value, path: Path): void {
+    for (const key of Object.keys(valueAt(this.document, path) as Value)) {
+      if (!Object.hasOwn(value, key)) this.#add(1, bytesPerOp, (draft) => delete (valueAt(draft, path) as Value)[key])
+    }
+  }
+
   /** What lies in a container, into the one at the same place. */
   fill(source: Automerge.Doc<Value>, value: unknown, path: Path): void {
     if (typeof value === 'string') this.#text(source, path)
@@ -69,9 +77,9 @@ class Writer {
       return
     }
     // The containers of the schema are there already.
-    const [key] = path
-    const isThere = path.length === 1 && containerOf(this.document[String(key)]) === kind
+    const isThere = containerOf(valueAt(this.document, path)) === kind
     if (!isThere) this.#add(1, bytesPerOp, (draft) => setAt(draft, path, emptyOf(kind)))
+    else if (kind === 'map') this.remove(value as Value, path)
     this.fill(source, value, path)
   }
 
@@ -136,6 +144,9 @@ function sizeOf(value: unknown): number {
   if (value instanceof Uint8Array) return value.length
   return Automerge.isImmutableString(value) ? 3 * value.toString().length : 16
 }
+
+const valueAt = (root: unknown, path: Path): unknown =>
+  path.reduce<unknown>((at, key) => (containerOf(at) === undefined ? undefined : (at as Value)[key]), root)
 
 function setAt(draft: Value, path: Path, value: unknown): void {
   const parent = path.slice(0, -1).reduce<unknown>((at, key) => (at as Value)[key], draft)
