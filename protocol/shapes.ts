@@ -74,6 +74,13 @@ export const blockSummary = z.strictObject({
   seq: count,
 })
 
+/** Something in a block that its schema, or what the block says of its fields, does not say. */
+export const blockProblem = z.strictObject({
+  /** Keys and positions from the root on: `map.title`, `list[3].done`. */
+  path: z.string().max(256),
+  problem: z.string().max(100),
+})
+
 /** One block rendered for people, a page of its text at a time: a long text does not fit one frame. */
 export const renderedBlock = z.strictObject({
   address,
@@ -86,4 +93,6 @@ export const renderedBlock = z.strictObject({
   text: z.string().max(50_000),
   /** Characters of the whole text. */
   totalChars: count,
+  /** The first places where the content is not what its schema says: any replica may write anything. None hides the rest. */
+  problems: z.array(blockProblem).max(limits.maxProblems),
 })

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { type BlockAddress, type ControlClient, controlProtocol, MooringError } from '../../protocol/index.ts'
 import { type CommandContext, defineCommand } from './command.ts'
-import { safeId, safeText } from './sanitize.ts'
+import { safeId, safeLine, safeText } from './sanitize.ts'
 
 const page = controlProtocol.ops['block.show'].output
 type Page = z.output<typeof page>
@@ -24,6 +24,9 @@ export const blockShow = defineCommand({
     context.output.note(
       `${safeId(block.address, 256)}  ${safeId(block.schema, 64)}  generation ${block.generation}  ${block.totalChars} characters`,
     )
+    for (const { path, problem } of block.problems) {
+      context.output.note(`not as its schema says: ${safeLine(path, 256)} ${safeLine(problem, 100)}`)
+    }
     context.output.answer(block, [safeText(block.text)])
   },
 })

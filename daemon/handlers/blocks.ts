@@ -6,6 +6,7 @@ import {
   type ChangeHash,
   type Infer,
   MooringError,
+  type Problem,
   type renderedBlock,
 } from '../../protocol/index.ts'
 import type { ChangeLog } from '../log/change-log.ts'
@@ -18,6 +19,7 @@ interface BlockText {
   readonly text: string
   readonly textHash: string
   readonly heads: readonly ChangeHash[]
+  readonly problems: readonly Problem[]
 }
 
 export interface BlocksComponents {
@@ -61,7 +63,7 @@ export class Blocks {
   /** @throws `block-not-found`, `view-failed` */
   async show(address: BlockAddress, offset: number): Promise<Rendered> {
     const row = this.find(address)
-    const { text, textHash, heads } = await this.#render(row)
+    const { text, textHash, heads, problems } = await this.#render(row)
     const { generation, schema } = row
     return {
       address,
@@ -71,6 +73,7 @@ export class Blocks {
       textHash,
       text: pageOf(text, offset),
       totalChars: text.length,
+      problems: [...problems],
     }
   }
 

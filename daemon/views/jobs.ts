@@ -1,5 +1,6 @@
 /** What the jobs of the views are given and give. */
 import type { ChangeHash } from '../../protocol/ids.ts'
+import type { Problem } from '../../protocol/schemas/index.ts'
 import type { Seq, Storage } from '../storage/storage.ts'
 
 export interface Rendering {
@@ -9,6 +10,8 @@ export interface Rendering {
   readonly textHash: string
   /** Ascending. */
   readonly heads: readonly ChangeHash[]
+  /** Where it is not what its schema says. */
+  readonly problems: readonly Problem[]
 }
 
 export interface Rewritten {

@@ -9,7 +9,7 @@ import type { ChangeHash } from '../../protocol/ids.ts'
 import { readChange } from '../../protocol/sync/change-structure.ts'
 import type { BlockId, Seq } from '../storage/storage.ts'
 import { compareEncoding } from './re-encoding.ts'
-import { render } from './render.ts'
+import { problemsOf, render } from './render.ts'
 import { rewrite } from './rewrite.ts'
 import { costFault, type StepMessage, type StepName, type StepReply, type ViewSteps } from './view-steps.ts'
 
@@ -99,8 +99,9 @@ export class ViewEngine {
 
     render: ({ block, schema }) => {
       const { document } = this.#documentOf(block)
-      const text = render(schema, engineOf(document).materialize('/'))
-      return { text, textHash: hash('sha256', text), heads: headsOf(document) }
+      const root = engineOf(document).materialize('/')
+      const text = render(schema, root)
+      return { text, textHash: hash('sha256', text), heads: headsOf(document), problems: problemsOf(schema, root) }
     },
 
     rewrite: ({ block, initial, actor }) => ({ changes: rewrite(this.#documentOf(block).document, initial, actor) }),

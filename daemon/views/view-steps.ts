@@ -3,6 +3,7 @@
  * transfer, so that neither side copies a document to hand it over.
  */
 import type { ActorId, ChangeHash } from '../../protocol/ids.ts'
+import type { Problem } from '../../protocol/schemas/index.ts'
 import type { BlockId, Seq } from '../storage/storage.ts'
 
 /** Each step with its answer. */
@@ -31,7 +32,12 @@ export interface ViewSteps {
   }
   render: {
     ask: { readonly block: BlockId; readonly schema: string }
-    answer: { readonly text: string; readonly textHash: string; readonly heads: readonly ChangeHash[] }
+    answer: {
+      readonly text: string
+      readonly textHash: string
+      readonly heads: readonly ChangeHash[]
+      readonly problems: readonly Problem[]
+    }
   }
   /** The present value as changes of this actor on top of the first change of the schema. */
   rewrite: {

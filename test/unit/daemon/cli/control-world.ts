@@ -119,6 +119,7 @@ export function answers(): Answers {
       text: 'remember the kettle is blue\n',
       textHash: 'b'.repeat(64),
       totalChars: 28,
+      problems: [],
     },
     changes: [{ seq: 100, changes: 1, bytes: 120, peer: peerB, name: 'weather', atMs: 1_000 }],
     quarantined: [

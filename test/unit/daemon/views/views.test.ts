@@ -17,7 +17,7 @@ describe('rendering from the log', () => {
     const { views } = makeViews([log])
     const text = 'hello, größer 😀 world'
     const textHash = createHash('sha256').update(text).digest('hex')
-    expect(await views.render(log.row, log.seq)).toEqual({ text, textHash, heads: log.heads })
+    expect(await views.render(log.row, log.seq)).toEqual({ text, textHash, heads: log.heads, problems: [] })
   })
 
   it('shows a map', async () => {
@@ -31,6 +31,17 @@ describe('rendering from the log', () => {
     expect(heads).toEqual(log.heads)
   })
 
+  it('shows what a plugin has put in and the schema does not say, and where that is', async () => {
+    const log = new BlockLog('text')
+    log.edit(write('still here'))
+    log.edit((root) => Object.assign(root, { extra: { deep: 1 } }))
+    const { views } = makeViews([log])
+    expect(await views.render(log.row, log.seq)).toMatchObject({
+      text: 'still here',
+      problems: [{ path: 'extra', problem: 'is not in the schema' }],
+    })
+  })
+
   it('shows a block without changes as its schema begins', async () => {
     const log = new BlockLog('text')
     const { views } = makeViews([log])
@@ -38,6 +49,7 @@ describe('rendering from the log', () => {
       text: '',
       textHash: createHash('sha256').digest('hex'),
       heads: [schemaTable.text.initial.hash],
+      problems: [],
     })
   })
 
