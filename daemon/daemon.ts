@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import { asError, type Clock, formatTicket, type PeerId, type Places } from '../protocol/index.ts'
 import { Approvals } from './approvals/approvals.ts'
+import { Archive } from './archive/archive.ts'
 import { type Config, quotasIn } from './config.ts'
 import { startDerived } from './derived.ts'
 import { Blocks } from './handlers/blocks.ts'
@@ -85,8 +86,9 @@ export async function startDaemon(init: DaemonInit): Promise<Daemon> {
     const derived = await startDerived(lifecycle, { storage, changeLog, clock, log, random, self, seed: identity.seed })
     const { views, verification } = derived
     const blocks = new Blocks({ log: changeLog, views, verification })
+    const archive = new Archive({ storage, log: changeLog, clock, random, self })
     const links = new Links({ clock, random, approvals, log: log.sub('net') })
-    const handlers = hostHandlers({ approvals, links, blocks, self, clock, log })
+    const handlers = hostHandlers({ approvals, archive, links, blocks, self, clock, log })
     const protocols = protocolBindings({ approvals, changeLog, clock, handlers, links, log, verification })
     const node = await createNode({
       seed: identity.seed,
@@ -119,7 +121,7 @@ export async function startDaemon(init: DaemonInit): Promise<Daemon> {
       version,
       clock,
       random,
-      handlers: controlHandlers({ ...derived, approvals, blocks, clock, daemon, links, log: changeLog }),
+      handlers: controlHandlers({ ...derived, approvals, archive, blocks, clock, daemon, links, log: changeLog }),
       log: log.sub('control'),
       withUmask: init.withUmask,
     })

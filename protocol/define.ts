@@ -6,6 +6,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { z } from 'zod'
 import { type ErrorCode, MooringError } from './errors.ts'
+import type { Scope } from './ids.ts'
 
 /** Any validator that follows https://standardschema.dev and answers synchronously. */
 export type Schema<Output = unknown> = StandardSchemaV1<unknown, Output>
@@ -19,6 +20,8 @@ export interface Need<Input = never> {
   readonly right: string
   /** The subject that a grant's pattern must match; undefined when the handler filters its answer by grant itself. */
   readonly subject?: (input: Input) => string
+  /** Instead of a subject: the scope over all of which the right is needed. */
+  readonly scope?: (input: Input) => Scope
 }
 
 interface OpBase<In extends Schema> {

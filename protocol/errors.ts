@@ -360,6 +360,14 @@ export const errorTable = {
     retryable: false,
     exit: 6,
   },
+  'archive-not-found': {
+    category: 'missing',
+    local: 'There is no such entry in the archive.',
+    remote: 'There is no such entry in the archive, or you may not read it.',
+    next: 'moor archive list shows what there is.',
+    retryable: false,
+    exit: 5,
+  },
   'change-not-found': {
     category: 'missing',
     local: 'There is no such change in quarantine.',

@@ -137,6 +137,21 @@ export function allows(grants: readonly Grant[], want: Want): boolean {
 }
 
 /**
+ * Whether the grants allow it for a scope as a whole. What denies it for one block of the scope says nothing of the scope.
+ */
+export function allowsScope(grants: readonly Grant[], { area, right }: AreaRight, scope: Scope): boolean {
+  if (!isScope(scope)) return false
+  const over = grants.filter(
+    (grant) =>
+      grant.area === area &&
+      grant.right === right &&
+      grant.pattern !== undefined &&
+      patternCovers(grant.pattern, `${scope}/*`),
+  )
+  return over.length > 0 && over.every((grant) => !grant.isDeny)
+}
+
+/**
  * Whether `given` permits nothing that `asked` does not. Every grant in `given` lies within one grant of `asked`, and
  * where a deny of `asked` cuts into it, `given` repeats that deny (or a wider one).
  */

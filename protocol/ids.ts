@@ -24,17 +24,21 @@ export type Label = Branded<string, 'Label'>
 export type BlockAddress = Branded<string, 'BlockAddress'>
 /** Automerge change hash: SHA-256, 64 hex digits. */
 export type ChangeHash = Branded<string, 'ChangeHash'>
+/** An entry of the archive: UUID of version 7, minted by the daemon. */
+export type ArchiveId = Branded<string, 'ArchiveId'>
 /** Automerge actor id: lower-case hex. */
 export type ActorId = Branded<string, 'ActorId'>
 
 const peerIdForm = /^12D3KooW[1-9A-HJ-NP-Za-km-z]{44}$/
 const hex16Form = /^[0-9a-f]{32}$/
+const uuid7Form = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
 const hashForm = /^[0-9a-f]{64}$/
 const nameForm = /^[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?$/
 const kinds = ['space', 'agent'] as const
 
 export const isPeerId = (text: string): text is PeerId => peerIdForm.test(text)
 export const isHexId = (text: string): boolean => hex16Form.test(text)
+export const isArchiveId = (text: string): text is ArchiveId => uuid7Form.test(text)
 export const isChangeHash = (text: string): text is ChangeHash => hashForm.test(text)
 
 /** Lower-case ASCII letters, digits, `.`, `_`, `-`; begins and ends with a letter or digit; no `..`. */

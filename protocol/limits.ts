@@ -176,6 +176,18 @@ export const limitTable = {
     unit: 'bytes',
     reason: 'pieces that a replica keeps until a snapshot is whole, and what its columns inflate to',
   },
+  maxArchiveChars: {
+    value: 50_000,
+    unit: 'count',
+    reason: 'the text of an entry of the archive: with three bytes for each, one still fits a frame',
+  },
+  maxArchiveFields: {
+    value: 16,
+    unit: 'count',
+    reason: 'metadata of an entry says where it is from, not what it says',
+  },
+  maxArchiveKeyChars: { value: 64, unit: 'count', reason: 'a key of metadata is a name' },
+  maxArchiveValueChars: { value: 256, unit: 'count', reason: 'thirty entries with all of it fit a frame' },
   maxLogLinesPerSecond: { value: 100, unit: 'count', reason: 'forwarded log lines of one plugin' },
   maxLogLineChars: { value: 4_000, unit: 'count', reason: 'one forwarded log line' },
 } as const satisfies Record<string, Limit>

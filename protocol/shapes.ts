@@ -2,12 +2,15 @@
 import { z } from 'zod'
 import {
   type ActorId,
+  type ArchiveId,
   type BlockAddress,
   type ChangeHash,
   type InstanceId,
+  isArchiveId,
   isChangeHash,
   isHexId,
   isLabel,
+  isName,
   isPeerId,
   isScope,
   type Label,
@@ -42,6 +45,9 @@ export const label = text(limits.maxLabelChars)
 export const changeHash = text(64)
   .refine(isChangeHash, 'must be 64 hex digits')
   .transform((value) => value as ChangeHash)
+export const archiveId = text(36)
+  .refine(isArchiveId, 'is not the id of an entry: a UUID of version 7')
+  .transform((value) => value as ArchiveId)
 export const actorId = text(256)
   .refine((value) => /^(?:[0-9a-f]{2})+$/.test(value), 'must be lower-case hex')
   .transform((value) => value as ActorId)
@@ -95,4 +101,34 @@ export const renderedBlock = z.strictObject({
   totalChars: count,
   /** The first places where the content is not what its schema says: any replica may write anything. None hides the rest. */
   problems: z.array(blockProblem).max(limits.maxProblems),
+})
+
+/** What is put into the archive. */
+export const archiveText = z.string().min(1).max(limits.maxArchiveChars)
+
+/** What is said of an entry beside its text; keys are names, so that none means anything to a program. */
+export const archiveMetadata = z
+  .record(
+    text(limits.maxArchiveKeyChars).refine((key) => isName(key, limits.maxArchiveKeyChars), 'is not a name'),
+    z.string().max(limits.maxArchiveValueChars),
+  )
+  .refine((fields) => Object.keys(fields).length <= limits.maxArchiveFields, 'has too many fields')
+
+const archiveFacts = z.strictObject({
+  id: archiveId,
+  scope,
+  owner: peerId,
+  createdAtMs: count,
+  metadata: archiveMetadata,
+})
+
+/** One entry of the archive. */
+export const archiveEntry = archiveFacts.extend({ text: archiveText })
+
+/** One entry as lists show it. */
+export const archiveCard = archiveFacts.extend({
+  /** The beginning of the text. */
+  excerpt: z.string().max(200),
+  /** Characters of the whole text. */
+  totalChars: count,
 })

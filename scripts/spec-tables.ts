@@ -65,7 +65,7 @@ function opTable({ ops }: RpcProtocol): string {
 
 function needOf(needs: Need<never> | null): string {
   if (needs === null) return 'nothing'
-  return code(`${needs.area}:${needs.right}${needs.subject === undefined ? '' : ':…'}`)
+  return code(`${needs.area}:${needs.right}${needs.scope ? ':…/*' : needs.subject ? ':…' : ''}`)
 }
 
 function opFields({ ops }: RpcProtocol): string {

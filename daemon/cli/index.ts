@@ -1,5 +1,9 @@
 /** Every command, in the order a newcomer reads them. To add one: its file beside this one, and its line here. */
 import { approve } from './approve.ts'
+import { archiveDelete } from './archive-delete.ts'
+import { archiveGet } from './archive-get.ts'
+import { archiveInsert } from './archive-insert.ts'
+import { archiveList } from './archive-list.ts'
 import { blockMeta } from './block-meta.ts'
 import { blockResetHistory } from './block-reset-history.ts'
 import { blockShow } from './block-show.ts'
@@ -52,6 +56,10 @@ export const commandTable: readonly AnyCommand[] = [
   blockMeta,
   blockResetHistory,
   compact,
+  archiveList,
+  archiveGet,
+  archiveInsert,
+  archiveDelete,
   quarantineList,
   quarantineExport,
   quarantineRelease,

@@ -158,17 +158,21 @@ export class ChangeLog {
   async describe(address: BlockAddress, patch: BlockMeta, by = this.#own()): Promise<BlockRow> {
     const row = this.index.at(address)
     if (row === undefined) throw new MooringError('block-not-found')
-    if (by.origin.peer !== this.#init.self) {
-      const suspension = this.quarantine.suspension(by.origin.peer)
-      if (suspension !== undefined) throw suspendedError(suspension)
-      this.#ingest.spend(by.origin.peer, opsPerMeta)
-    }
+    this.spend(by.origin.peer, opsPerMeta)
     const entry = { kind: 'meta' as const, ...by, block: row.id, patch, atMs: this.#init.clock.nowMs() }
     const [outcome] = await this.#committer.submit([entry])
     if (outcome?.kind === 'refused') {
       throw new MooringError(outcome.code === 'block-deleted' ? 'block-not-found' : outcome.code)
     }
     return this.index.byId(row.id) ?? row
+  }
+
+  /** Lets a peer write what counts for so many operations; the daemon may always. @throws `suspended`, `rate-limited` */
+  spend(peer: PeerId, ops: number): void {
+    if (peer === this.#init.self) return
+    const suspension = this.quarantine.suspension(peer)
+    if (suspension !== undefined) throw suspendedError(suspension)
+    this.#ingest.spend(peer, ops)
   }
 
   /** Sets changes aside and suspends the peers of those that fail by themselves, in one transaction. */

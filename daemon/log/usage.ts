@@ -26,12 +26,14 @@ export class Usage {
   /** For all of them or for none. The daemon is not kept from writing. @throws `quota-exceeded` */
   reserve(entries: readonly ChangeEntry[]): void {
     const added = usageOf(entries)
-    for (const { peer, disk } of added) {
-      if (peer === this.#self || this.of(peer) + disk <= this.#maxBytes) continue
-      const detail = `maxBytesPerPeer: ${peer} takes up ${this.of(peer)} of ${this.#maxBytes} bytes; moor compact makes room, quota.peer_mib sets another bound`
-      throw new MooringError('quota-exceeded', { detail, retryAfterMs: fullRetryMs })
-    }
+    for (const { peer, disk } of added) this.#check(peer, disk)
     this.changed(added)
+  }
+
+  /** The same for something else than changes. @throws `quota-exceeded` */
+  take(peer: PeerId, disk: number): void {
+    this.#check(peer, disk)
+    this.changed([{ peer, disk }])
   }
 
   /** They are not stored after all. */
@@ -42,5 +44,11 @@ export class Usage {
   /** By so much more, or less: rows were folded away. */
   changed(by: readonly PeerUsage[]): void {
     for (const { peer, disk } of by) this.#disk.set(peer, this.of(peer) + disk)
+  }
+
+  #check(peer: PeerId, disk: number): void {
+    if (peer === this.#self || this.of(peer) + disk <= this.#maxBytes) return
+    const detail = `maxBytesPerPeer: ${peer} takes up ${this.of(peer)} of ${this.#maxBytes} bytes; moor compact makes room, quota.peer_mib sets another bound`
+    throw new MooringError('quota-exceeded', { detail, retryAfterMs: fullRetryMs })
   }
 }

@@ -5,6 +5,7 @@
 import {
   type AreaRight,
   allows,
+  allowsScope,
   type Channel,
   type Clock,
   type Grant,
@@ -69,15 +70,18 @@ export function requireSession(context: HostContext): Session {
 function authorise(link: Link, op: Op, input: unknown): void {
   if (op.needs === null) return
   const { area, right } = op.needs
-  // The input has passed the schema of this very operation, which is all that the type of `subject` asks.
-  const subject = op.needs.subject?.(input as never)
-  const grants = link.session?.grants ?? []
   const want = { area, right } as AreaRight
+  const grants = link.session?.grants ?? []
+  // The input has passed the schema of this very operation, which is all that the types of `scope` and `subject` ask.
+  const scope = op.needs.scope?.(input as never)
+  const subject = scope === undefined ? op.needs.subject?.(input as never) : `${scope}/*`
   const isAllowed =
-    subject === undefined && takesPattern(want)
-      ? // The handler filters its answer by grant itself; without any grant of the kind there is nothing to filter.
-        grants.some((grant: Grant) => !grant.isDeny && grant.area === area && grant.right === right)
-      : allows(grants, { ...want, ...(subject === undefined ? {} : { subject }) })
+    scope !== undefined
+      ? allowsScope(grants, want, scope)
+      : subject === undefined && takesPattern(want)
+        ? // The handler filters its answer by grant itself; without any grant of the kind there is nothing to filter.
+          grants.some((grant: Grant) => !grant.isDeny && grant.area === area && grant.right === right)
+        : allows(grants, { ...want, ...(subject === undefined ? {} : { subject }) })
   if (isAllowed) return
   throw new MooringError('grant-missing', {
     detail: [area, right, ...(subject === undefined ? [] : [subject])].join(':'),

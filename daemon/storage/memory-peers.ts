@@ -2,12 +2,15 @@
 import type { PeerId } from '../../protocol/ids.ts'
 import type { DecisionTables } from './decision.ts'
 import { checkDecision } from './decision.ts'
+import { MemoryArchive } from './memory-archive.ts'
 import type { Decision, InviteRow, PeerRow, RequestRow, Storage } from './storage.ts'
 import { duplicateRow } from './storage-errors.ts'
 
 export abstract class MemoryPeers
-  implements Pick<Storage, 'peers' | 'requests' | 'putRequest' | 'putInvite' | 'invite' | 'decide' | 'prune'>
+  implements
+    Pick<Storage, 'peers' | 'requests' | 'putRequest' | 'putInvite' | 'invite' | 'decide' | 'prune' | 'archive'>
 {
+  readonly archive: MemoryArchive
   readonly #peers = new Map<PeerId, PeerRow>()
   readonly #requests = new Map<string, RequestRow>()
   readonly #invites = new Map<string, InviteRow>()
@@ -16,6 +19,13 @@ export abstract class MemoryPeers
     invite: (hash) => this.#invites.get(hash),
     grantVersion: (peer) => this.#peers.get(peer)?.grantVersion ?? 0,
     approvedByName: (name) => this.#peers.values().find((row) => row.state === 'approved' && row.name === name)?.peer,
+  }
+
+  constructor(self: PeerId | undefined) {
+    this.archive = new MemoryArchive({
+      check: () => this.check(),
+      isAllowed: (peer, grantVersion) => peer === self || this.approvedVersion(peer) === grantVersion,
+    })
   }
 
   /** @throws `daemon-stopping` after it was closed */

@@ -1,7 +1,7 @@
 /** What peers take up, for the memory backend. */
 import type { PeerId } from '../../protocol/ids.ts'
 import type { BlockId, PeerUsage } from './storage.ts'
-import { difference, resized, setBack, totals, type UsageRow } from './usage-rows.ts'
+import { difference, resized, setBack, type UsageRow } from './usage-rows.ts'
 
 export class MemoryUsage {
   readonly #rows = new Map<BlockId, Map<PeerId, UsageRow>>()
@@ -31,8 +31,8 @@ export class MemoryUsage {
     return this.#of(block).reduce((sum, { content }) => sum + content, 0)
   }
 
-  peers(): PeerUsage[] {
-    return totals([...this.#rows.keys()].flatMap((block) => this.#of(block)))
+  rows(): UsageRow[] {
+    return [...this.#rows.keys()].flatMap((block) => this.#of(block))
   }
 
   #of(block: BlockId): UsageRow[] {

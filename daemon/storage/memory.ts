@@ -45,7 +45,7 @@ import type {
   WaitingPage,
 } from './storage.ts'
 import { closedError } from './storage-errors.ts'
-import { addedBy, rowBytes } from './usage-rows.ts'
+import { addedBy, rowBytes, totals } from './usage-rows.ts'
 
 interface StoredBlock {
   row: BlockRow
@@ -74,7 +74,7 @@ class MemoryStorage extends MemoryPeers implements Storage {
   #isOpen = true
 
   constructor(self: PeerId | undefined) {
-    super()
+    super(self)
     this.#self = self
   }
 
@@ -216,7 +216,7 @@ class MemoryStorage extends MemoryPeers implements Storage {
 
   async usage(): Promise<readonly PeerUsage[]> {
     this.check()
-    return this.#usage.peers()
+    return totals([...this.#usage.rows(), ...this.archive.usage()])
   }
 
   async verified(): Promise<readonly VerifiedRow[]> {

@@ -3,6 +3,7 @@
  * what a reader meets, and a piece takes a few milliseconds.
  */
 import type Database from 'better-sqlite3'
+import type { ArchiveColumns } from './sqlite-archive-rows.ts'
 import type { FactReader, ReportDamage } from './sqlite-facts.ts'
 import type { StoredChange } from './sqlite-pack.ts'
 import type { EventColumns } from './sqlite-remain-rows.ts'
@@ -15,7 +16,7 @@ import {
   type SummedSnapshot,
   sizeOf,
 } from './sqlite-sum.ts'
-import type { BlockId, CheckPosition, Seq } from './storage.ts'
+import type { ArchiveNumber, BlockId, CheckPosition, Seq } from './storage.ts'
 
 /** Of content in one piece. */
 const maxBytes = 512 * 1024
@@ -46,7 +47,8 @@ export class Checker {
   check({ part, after }: CheckPosition): CheckPosition | undefined {
     if (part === 'log') return next('log', this.#log(after)) ?? { part: 'events', after: 0 }
     if (part === 'events') return next('events', this.#events(after)) ?? { part: 'blocks', after: 0 }
-    return next('blocks', this.#block(after))
+    if (part === 'blocks') return next('blocks', this.#block(after)) ?? { part: 'archive', after: 0 }
+    return next('archive', this.#archive(after))
   }
 
   #log(after: Seq): Seq | undefined {
@@ -63,6 +65,16 @@ export class Checker {
     const rows = this.#sql.events.all(after, maxRows) as EventColumns[]
     for (const row of rows) this.#facts.isSound('event', row, row.seq)
     return rows.length < maxRows ? undefined : rows.at(-1)?.seq
+  }
+
+  #archive(after: ArchiveNumber): ArchiveNumber | undefined {
+    let bytes = 0
+    for (const row of this.#sql.archive.iterate(after) as IterableIterator<ArchiveColumns>) {
+      this.#facts.isSound('archive', row, row.id)
+      bytes += row.disk
+      if (bytes >= maxBytes) return row.n
+    }
+    return undefined
   }
 
   /** All of the next block that is no change of the log. */
@@ -95,6 +107,7 @@ function prepare(db: Database.Database) {
       `SELECT seq, block, hash, max_op, actor, actor_seq, origin, sum, bytes FROM change WHERE seq > ? ORDER BY seq`,
     ),
     events: db.prepare('SELECT seq, block, kind, origin, data, sum FROM event WHERE seq > ? ORDER BY seq LIMIT ?'),
+    archive: db.prepare('SELECT * FROM archive WHERE n > ? ORDER BY n'),
     nextBlock: db.prepare('SELECT * FROM block WHERE id > ? ORDER BY id LIMIT 1'),
     clock: db.prepare('SELECT block, actor, seq, hash, max_op, signature, sum FROM clock WHERE block = ?'),
     objects: db.prepare('SELECT block, id, type, depth, sum FROM object WHERE block = ?'),

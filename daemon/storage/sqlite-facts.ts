@@ -89,7 +89,8 @@ export class FactReader {
 
   usage(): PeerUsage[] {
     const rows = this.#sql.usage.all() as UsageColumns[]
-    return totals(rows.filter((row) => this.isSound('usage', row, `${row.block} ${row.peer}`)))
+    const sound = rows.filter((row) => this.isSound('usage', row, `${row.block} ${row.peer}`))
+    return totals([...sound, ...(this.#sql.archiveUsage.all() as UsageColumns[])])
   }
 
   contentOf(block: BlockId): number {
@@ -169,6 +170,9 @@ function prepare(db: Database.Database) {
     origin: db.prepare('SELECT id, peer, replica, sum FROM replica WHERE id = ?'),
     quarantined: db.prepare('SELECT * FROM quarantine ORDER BY seq'),
     usage: db.prepare('SELECT * FROM usage'),
+    archiveUsage: db.prepare(
+      'SELECT 0 AS block, owner AS peer, sum(disk) AS disk, 0 AS content FROM archive GROUP BY owner',
+    ),
     usageOf: db.prepare('SELECT * FROM usage WHERE block = ?'),
     suspensions: db.prepare('SELECT peer, reason, at_ms, sum FROM suspension ORDER BY peer'),
     verified: db.prepare('SELECT block, seq, sum FROM verified'),

@@ -3,11 +3,12 @@
  */
 import { join } from 'node:path'
 import type Database from 'better-sqlite3'
-import type { ActorId } from '../../protocol/ids.ts'
+import type { ActorId, ArchiveId } from '../../protocol/ids.ts'
+import { ArchiveReader } from './sqlite-archive-rows.ts'
 import { databaseName, openReader } from './sqlite-open.ts'
 import { Reader } from './sqlite-reads.ts'
 import type { ReaderRole, ThreadReply } from './sqlite-thread.ts'
-import type { BlockId, CheckPosition, LogQuery, Seq } from './storage.ts'
+import type { ArchiveNumber, ArchiveQuery, BlockId, CheckPosition, LogQuery, Seq } from './storage.ts'
 
 export type ReaderOps = ReturnType<typeof readerOps>
 
@@ -17,6 +18,7 @@ export const openReaderThread = ({ dir }: ReaderRole, post: (reply: ThreadReply)
 export function readerOps(db: Database.Database, post: (reply: ThreadReply) => void) {
   const reader = new Reader(db, (row) => post({ kind: 'damaged', row }))
   const { facts, remains } = reader
+  const archive = new ArchiveReader(db, facts)
   return {
     lastSeq: () => facts.lastSeq(),
     epochs: () => facts.epochs(),
@@ -41,6 +43,10 @@ export function readerOps(db: Database.Database, post: (reply: ThreadReply) => v
     peers: () => facts.peers(),
     requests: () => facts.requests(),
     invite: (hash: string) => facts.invite(hash),
+    archiveEntry: (id: ArchiveId) => archive.get(id),
+    archivePage: (query: ArchiveQuery) => archive.list(query),
+    archiveNumbered: (after: ArchiveNumber, limit: number) => archive.numbered(after, limit),
+    archiveExisting: (numbers: readonly ArchiveNumber[]) => archive.existing(numbers),
     close: () => {
       db.close()
     },

@@ -55,6 +55,7 @@ const covered = {
   lost: ['block', 'actor', 'from_seq', 'to_seq', 'hash', 'at_ms'],
   suspension: ['peer', 'reason', 'at_ms'],
   usage: ['block', 'peer', 'disk', 'content'],
+  archive: ['n', 'id', 'scope', 'owner', 'created_at_ms', 'disk', 'metadata', 'text'],
 } as const
 
 export type SummedTable = keyof typeof covered

@@ -6,7 +6,8 @@
 import { join } from 'node:path'
 import type Database from 'better-sqlite3'
 import { MooringError } from '../../protocol/errors.ts'
-import type { ChangeHash, PeerId } from '../../protocol/ids.ts'
+import type { ArchiveId, ChangeHash, PeerId } from '../../protocol/ids.ts'
+import { ArchiveWriter } from './sqlite-archive-rows.ts'
 import { Checkpoints } from './sqlite-checkpoint.ts'
 import { PeerWriter } from './sqlite-decisions.ts'
 import { isFull } from './sqlite-errors.ts'
@@ -26,6 +27,8 @@ import type { StoreRole, ThreadReply } from './sqlite-thread.ts'
 import { createTransact } from './sqlite-transaction.ts'
 import { LogWriter } from './sqlite-writes.ts'
 import type {
+  ArchiveActor,
+  ArchiveRow,
   BlockId,
   Decision,
   FoldQuery,
@@ -91,6 +94,7 @@ function createOps(
   const transact = createTransact(db)
   const logWriter = new LogWriter(db, transact, role.self)
   const peerWriter = new PeerWriter(db, transact)
+  const archive = new ArchiveWriter(db, transact, role.self)
   const onFull = (): void => log.warn({}, 'the disk is full: the write-ahead log stays as it is')
   const checkpoints = new Checkpoints({ db, onFailure, onFull, maxPages: role.walPages })
   const pageSize = Number(db.pragma('page_size', { simple: true }))
@@ -175,6 +179,8 @@ function createOps(
     ),
     endWaiting: ordinary((block: BlockId, seqs: readonly Seq[]) => logWriter.endWaiting(block, seqs)),
     endLost: ordinary((lost: Pick<LostChanges, 'block' | 'actor' | 'to'>) => logWriter.endLost(lost)),
+    insertArchive: ordinary((row: ArchiveRow, grantVersion: number) => archive.insert(row, grantVersion)),
+    removeArchive: ordinary((id: ArchiveId, by: ArchiveActor) => archive.remove(id, by)),
     unsuspend: ordinary((peer: PeerId) => logWriter.unsuspend(peer)),
     putRequest: ordinary((request: RequestRow) => peerWriter.putRequest(request)),
     putInvite: ordinary((invite: InviteRow) => peerWriter.putInvite(invite)),

@@ -4,8 +4,10 @@
  * starts after the commit; and after a failure nothing is promised any more.
  */
 import type { ActorId, ChangeHash, PeerId } from '../../protocol/ids.ts'
+import type { ArchiveStorage } from './archive-rows.ts'
 import type { BackendInit } from './backend.ts'
 import { DamageReports } from './damage-reports.ts'
+import { sqliteArchive } from './sqlite-archive.ts'
 import { migrationsDir } from './sqlite-migrate-dir.ts'
 import type { DurabilitySettings } from './sqlite-open.ts'
 import { packBatch, unpackRows } from './sqlite-pack.ts'
@@ -103,6 +105,7 @@ interface SqliteComponents {
 
 export class SqliteStorage implements Storage {
   readonly failed: AbortSignal
+  readonly archive: ArchiveStorage
   readonly #store: ThreadCalls<StoreOps>
   readonly #reader: ThreadCalls<ReaderOps>
   readonly #damage: DamageReports
@@ -113,6 +116,7 @@ export class SqliteStorage implements Storage {
     this.#reader = reader
     this.failed = failed
     this.#damage = damage
+    this.archive = sqliteArchive({ store, reader, check: () => this.#check() })
   }
 
   onDamage(listener: (row: DamagedRow) => void): () => void {

@@ -14,10 +14,14 @@
  */
 import type { BlockMeta } from '../../protocol/block-meta.ts'
 import type { ActorId, BlockAddress, ChangeHash, Label, PeerId, ReplicaId, Scope } from '../../protocol/ids.ts'
+import type { ArchiveStorage } from './archive-rows.ts'
+import type { CheckPosition, DamagedRow } from './damage-rows.ts'
 import type { AppendOutcome, LogEntry, QuarantineRow, SuspensionRow, VerifiedRow } from './log-entries.ts'
 import type { Decision, InviteRow, PeerRow, RequestRow } from './peer-rows.ts'
 import type { BlockRemains, LostChanges, SetBackRow, WaitingCard, WaitingPage } from './repair-entries.ts'
 
+export type * from './archive-rows.ts'
+export type * from './damage-rows.ts'
 export type * from './log-entries.ts'
 export type * from './peer-rows.ts'
 export type * from './repair-entries.ts'
@@ -203,25 +207,10 @@ export interface Epoch {
   readonly endSeq: Seq | undefined
 }
 
-/** A row that does not fit its checksum. Nothing of it is served. */
-export interface DamagedRow {
-  readonly table: string
-  /** Tells it from the others of its table, as far as it can be believed. */
-  readonly key: string
-  /** The block that it belongs to, likewise. */
-  readonly block: BlockId | undefined
-}
-
-/** How far a store was looked through. */
-export interface CheckPosition {
-  readonly part: 'log' | 'events' | 'blocks'
-  /** Rows behind this one. */
-  readonly after: number
-}
-
 export interface Storage {
   /** Aborts when the backend can no longer promise durability. */
   readonly failed: AbortSignal
+  readonly archive: ArchiveStorage
 
   /** Tells of each damaged row whenever it is met, those met before included, until the returned function is called. */
   onDamage(listener: (row: DamagedRow) => void): () => void

@@ -1,5 +1,6 @@
 /** What the command line asks of the daemon, over a local socket that only the operator can open. One file for each area. */
 import { type Client, defineProtocol } from '../define.ts'
+import { archiveOps } from './archive.ts'
 import { blockOps } from './blocks.ts'
 import { daemonOps } from './daemon.ts'
 import { peerOps } from './peers.ts'
@@ -9,7 +10,7 @@ import { requestOps } from './requests.ts'
 export const controlProtocol = defineProtocol({
   id: '/mooring/control/1.0.0',
   dialledBy: 'operator',
-  ops: { ...daemonOps, ...requestOps, ...peerOps, ...blockOps, ...quarantineOps },
+  ops: { ...daemonOps, ...requestOps, ...peerOps, ...blockOps, ...quarantineOps, ...archiveOps },
 })
 
 export type ControlClient = Client<typeof controlProtocol>

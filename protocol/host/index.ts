@@ -1,5 +1,6 @@
 /** Everything a plugin may ask of the daemon. To add an area: its file beside this one, and its line here. */
 import { type Client, defineProtocol } from '../define.ts'
+import { archiveOps } from './archive.ts'
 import { blockOps } from './blocks.ts'
 import { daemonOps } from './daemon.ts'
 import { sessionOps } from './session.ts'
@@ -10,7 +11,7 @@ export const hostVersion = '1.0.0'
 export const hostProtocol = defineProtocol({
   id: `/mooring/host/${hostVersion}`,
   dialledBy: 'plugin',
-  ops: { ...sessionOps, ...daemonOps, ...blockOps },
+  ops: { ...sessionOps, ...daemonOps, ...blockOps, ...archiveOps },
 })
 
 export type HostClient = Client<typeof hostProtocol>

@@ -6,6 +6,7 @@ import { describe } from 'vitest'
 import type { Storage } from '../../daemon/storage/storage.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import { appendCases } from './storage-append.cases.ts'
+import { archiveCases } from './storage-archive.cases.ts'
 import { decisionCases } from './storage-decision.cases.ts'
 import { foldCases } from './storage-fold.cases.ts'
 import { logCases } from './storage-log.cases.ts'
@@ -41,6 +42,7 @@ export function storageSuite(name: string, setup: StorageSetup, options: SuiteOp
     quarantineCases(setup)
     decisionCases(setup)
     usageCases(setup)
+    archiveCases(setup)
     if (!options.keepsNothing) reopenCases(setup)
   })
 }

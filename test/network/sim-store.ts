@@ -31,6 +31,11 @@ export class LifeStore implements Storage {
     this.#clock = clock
   }
 
+  /** Nobody in a simulation uses it. */
+  get archive(): Storage['archive'] {
+    return this.#disk.inner.archive
+  }
+
   onDamage: Storage['onDamage'] = (listener) => this.#disk.inner.onDamage(listener)
 
   append(entries: readonly LogEntry[]): Promise<readonly AppendOutcome[]> {

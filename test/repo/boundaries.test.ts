@@ -70,8 +70,11 @@ const packages: Readonly<Record<string, { readonly at: readonly string[]; readon
 
 /** Values that one subsystem of the daemon takes from another. Types may be imported: they leave nothing behind. */
 const crossings: Readonly<Record<string, string>> = {
+  'daemon/archive/archive.ts -> daemon/storage/archive-rows.ts':
+    'what is refused beforehand is counted as it would be stored',
   'daemon/cli/control-client.ts -> daemon/net/control-socket.ts': 'both ends of one socket check the same directory',
   'daemon/cli/control-client.ts -> daemon/net/socket-stream.ts': 'both ends of one socket make the same stream of it',
+  'daemon/handlers/host/archive.ts -> daemon/net/host-stream.ts': 'a handler asks for the session of its call',
   'daemon/handlers/host/blocks.ts -> daemon/net/host-stream.ts': 'a handler asks for the session of its call',
   'daemon/handlers/host/daemon.ts -> daemon/net/host-stream.ts': 'a handler asks for the session of its call',
   'daemon/handlers/host/session.ts -> daemon/net/host-stream.ts': 'a handler asks for the session of its call',

@@ -1,6 +1,7 @@
 /** The parts that the operator's operations work with. */
 import type { Clock, PeerId } from '../../../protocol/index.ts'
 import type { Approvals } from '../../approvals/approvals.ts'
+import type { Archive } from '../../archive/archive.ts'
 import type { ChangeLog } from '../../log/change-log.ts'
 import type { Compaction } from '../../log/compaction.ts'
 import type { HistoryReset } from '../../log/history-reset.ts'
@@ -18,6 +19,7 @@ export interface ControlComponents {
   readonly historyReset: HistoryReset
   readonly repair: Repair
   readonly blocks: Blocks
+  readonly archive: Archive
   readonly clock: Clock
   /** The daemon as a whole. */
   readonly daemon: {

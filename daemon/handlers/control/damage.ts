@@ -12,6 +12,7 @@ const byTable: Readonly<Record<string, Damage>> = {
   invite: { what: 'an invite', next: 'moor invite makes another' },
   quarantine: { what: 'what was set aside', next: 'moor quarantine list, and compare it with the log (moor logs)' },
   waiting: { what: 'a change that waits for lost ones', next: 'start a plugin that holds its block (moor logs)' },
+  archive: { what: 'an entry of the archive', next: 'moor logs names it; moor archive delete removes it' },
   suspension: { what: 'who may not write', next: 'moor status names them; moor revoke keeps one out' },
 }
 

@@ -1,5 +1,6 @@
 /** Every operation of the control protocol. The caller is the operator: the socket has checked that. */
 import type { ControlHandlers } from '../../net/control-socket.ts'
+import { archiveHandlers } from './archive.ts'
 import { blockHandlers } from './blocks.ts'
 import type { ControlComponents } from './context.ts'
 import { daemonHandlers } from './daemon.ts'
@@ -13,4 +14,5 @@ export const controlHandlers = (components: ControlComponents): ControlHandlers 
   ...peerHandlers(components),
   ...blockHandlers(components),
   ...quarantineHandlers(components),
+  ...archiveHandlers(components),
 })

@@ -1,6 +1,7 @@
 /** The parts that the handlers of plugin calls work with. Who calls is in the context of each call. */
 import type { Clock, PeerId } from '../../../protocol/index.ts'
 import type { Approvals } from '../../approvals/approvals.ts'
+import type { Archive } from '../../archive/archive.ts'
 import type { Log } from '../../log.ts'
 import type { Links } from '../../net/links.ts'
 import type { Blocks } from '../blocks.ts'
@@ -9,6 +10,7 @@ export interface HostComponents {
   readonly approvals: Approvals
   readonly links: Links
   readonly blocks: Blocks
+  readonly archive: Archive
   readonly self: PeerId
   readonly clock: Clock
   readonly log: Log

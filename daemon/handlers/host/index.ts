@@ -1,6 +1,7 @@
 /** Every operation of the host protocol; a missing one does not compile. */
 import type { Handlers, hostProtocol } from '../../../protocol/index.ts'
 import type { HostContext } from '../../net/host-stream.ts'
+import { archiveHandlers } from './archive.ts'
 import { blockHandlers } from './blocks.ts'
 import type { HostComponents } from './context.ts'
 import { daemonHandlers } from './daemon.ts'
@@ -10,4 +11,5 @@ export const hostHandlers = (components: HostComponents): Handlers<typeof hostPr
   ...sessionHandlers(components),
   ...daemonHandlers(components),
   ...blockHandlers(components),
+  ...archiveHandlers(components),
 })

@@ -5,6 +5,7 @@ import { patternCovers } from '../../../protocol/grant-pattern.ts'
 import {
   type AreaRight,
   allows,
+  allowsScope,
   covers,
   describeGrant,
   formatGrant,
@@ -439,6 +440,32 @@ describe('isMember', () => {
     [[], 'space:home', false],
   ])('of %j in %s is %s', (grants, scope, expected) => {
     expect(isMember(grantsOf(...grants), scope as Scope)).toBe(expected)
+  })
+})
+
+describe('allowsScope', () => {
+  const home = 'space:home' as Scope
+  const read = { area: 'blocks', right: 'read' } as const
+  const may = (...texts: string[]) => allowsScope(texts.map(parseGrant), read, home)
+
+  it.each([
+    [['blocks:read:space:home/*'], true],
+    [['blocks:read:space:*/*'], true],
+    [['blocks:read:space:home/*', '!blocks:read:space:home/secret'], true],
+    [['blocks:read:space:home/notes'], false],
+    [['blocks:read:space:homes/*'], false],
+    [['blocks:read:agent:home/*'], false],
+    [['blocks:write:space:home/*'], false],
+    [['blocks:read:space:home/*', '!blocks:read:space:home/*'], false],
+    [['blocks:read:space:home/*', '!blocks:read:space:*/*'], false],
+    [['!blocks:read:space:other/*', 'blocks:read:space:home/*'], true],
+    [[], false],
+  ])('%j: %s', (texts, expected) => {
+    expect(may(...texts)).toBe(expected)
+  })
+
+  it('has no answer for a pattern', () => {
+    expect(allowsScope([parseGrant('blocks:read:space:*/*')], read, 'space:*' as Scope)).toBe(false)
   })
 })
 

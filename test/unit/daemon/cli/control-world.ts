@@ -10,6 +10,7 @@ import type { Logger } from '../../../../daemon/log.ts'
 import { type ControlHandlers, type ControlServer, createControlServer } from '../../../../daemon/net/control-socket.ts'
 import { systemClock } from '../../../../daemon/system-clock.ts'
 import {
+  type ArchiveId,
   type BlockAddress,
   type ChangeHash,
   type Clock,
@@ -22,6 +23,7 @@ import {
   placesFrom,
   type QuarantinedCard,
   type RequestCard,
+  type Scope,
   type StatusCard,
 } from '../../../../protocol/index.ts'
 
@@ -30,6 +32,7 @@ export const peerB = '12D3KooWQYV9dGMFoRzNStwpXztXaBUjtPqi6aU76ZgUriHhKust' as P
 
 type Item = z.output<(typeof controlProtocol.ops)['block.watch']['item']>
 type Block = z.output<(typeof controlProtocol.ops)['block.list']['output']>['blocks'][number]
+type Entry = z.output<(typeof controlProtocol.ops)['archive.get']['output']>
 type Rendered = z.output<(typeof controlProtocol.ops)['block.show']['output']>
 
 /** Everything the fake daemon answers with; a test changes what it is about. */
@@ -41,6 +44,7 @@ export interface Answers {
   block: Rendered
   changes: Item[]
   quarantined: QuarantinedCard[]
+  entries: Entry[]
   ticket: string
 }
 
@@ -133,6 +137,16 @@ export function answers(): Answers {
         atMs: 1_000,
       },
     ],
+    entries: [
+      {
+        id: '019b0a3c-7d00-7000-8000-000000000001' as ArchiveId,
+        scope: 'space:home' as Scope,
+        owner: peerB,
+        createdAtMs: 1_000,
+        metadata: { from: 'ann' },
+        text: 'the kettle is blue',
+      },
+    ],
     ticket: 'moor1qqqqqqqqqqqqqqqqqqqqqqqq',
   }
 }
@@ -153,6 +167,11 @@ export function fakeHandlers(state: Answers, calls: Call[]): ControlHandlers {
   const firstPeer = (): PeerCard => {
     const found = state.peers[0]
     if (found === undefined) throw new MooringError('peer-not-found')
+    return found
+  }
+  const entryOf = (): Entry => {
+    const found = state.entries[0]
+    if (found === undefined) throw new MooringError('archive-not-found')
     return found
   }
   return {
@@ -208,6 +227,22 @@ export function fakeHandlers(state: Answers, calls: Call[]): ControlHandlers {
       return { change, bytes: Uint8Array.of(1, 2, 3) }
     },
     'quarantine.release': () => ({ changes: state.quarantined.map((change) => change.hash) }),
+    'archive.insert': (input) => {
+      note('archive.insert', input)
+      return { id: entryOf().id, createdAtMs: 1_000 }
+    },
+    'archive.get': entryOf,
+    'archive.list': ({ after }) => {
+      const rest = state.entries.filter(({ id }) => id > after)
+      return {
+        entries: rest.map(({ text, ...facts }) => ({ ...facts, excerpt: text.slice(0, 200), totalChars: text.length })),
+        more: false,
+      }
+    },
+    'archive.delete': (input) => {
+      note('archive.delete', input)
+      return {}
+    },
     'block.watch': async function* () {
       yield* state.changes
     },
@@ -265,6 +300,10 @@ export const commandLines: Readonly<Record<string, readonly string[]>> = {
   'block meta': ['block', 'meta', 'space:home/notes', '--description', 'What to remember'],
   'block reset-history': ['block', 'reset-history', 'space:home/notes', '--yes'],
   compact: ['compact'],
+  'archive list': ['archive', 'list'],
+  'archive get': ['archive', 'get', '019b0a3c-7d00-7000-8000-000000000001'],
+  'archive insert': ['archive', 'insert', 'space:home', 'the kettle is blue', '--meta', 'from=ann'],
+  'archive delete': ['archive', 'delete', '019b0a3c-7d00-7000-8000-000000000001'],
   'quarantine list': ['quarantine', 'list'],
   'quarantine export': ['quarantine', 'export', 'cccccccc'],
   'quarantine release': ['quarantine', 'release', 'cccccccc'],

@@ -47,6 +47,10 @@ function served(standing: Standing) {
       return { address, schema: 'text', generation: 1, text: '', nextOffset: null } as never
     },
     'block.updateMetadata': () => ({}),
+    'archive.insert': () => ({}) as never,
+    'archive.get': () => ({}) as never,
+    'archive.list': () => ({ entries: [], more: false }),
+    'archive.delete': () => ({}),
   }
   const [ours, theirs] = createStreamPair()
   const error = vi.fn<(fields: object, message: string) => void>()

@@ -6,6 +6,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { openSqlite } from '../../../../daemon/storage/sqlite.ts'
 import { Reader } from '../../../../daemon/storage/sqlite-reads.ts'
 import type { DamagedRow } from '../../../../daemon/storage/storage.ts'
+import type { ArchiveId, Scope } from '../../../../protocol/ids.ts'
 import {
   alice,
   approve,
@@ -38,6 +39,8 @@ async function makeFile(): Promise<Buffer> {
   const suspend = [{ peer: bob.peer, reason: 'it fails' }]
   const entry = { kind: 'quarantine', origin: daemon, grantVersion: 0, block, changes: [aside], suspend } as const
   await storage.append([{ ...entry, atMs: 1 }])
+  const kept = { id: 'entry' as ArchiveId, scope: 'space:home' as Scope, owner: alice.peer, createdAtMs: 1 }
+  await storage.archive.insert({ ...kept, metadata: {}, text: 'kept as it is' }, 1)
   await storage.openEpoch()
   await storage.close()
   return readFileSync(join(dir, 'mooring.db'))
@@ -61,7 +64,8 @@ async function openCopy(alter: (db: Database.Database) => void) {
 }
 
 /** Reads what there is in each table that has checksums. */
-function readFacts({ facts }: Reader): void {
+function readFacts({ checker, facts }: Reader): void {
+  checker.check({ part: 'archive', after: 0 })
   facts.blocks()
   facts.epochs()
   facts.quarantined()
@@ -128,6 +132,7 @@ const tables: Readonly<Record<string, readonly string[]>> = {
   quarantine: ['hash', 'seq', 'event_seq', 'actor', 'actor_seq', 'peer', 'cause', 'reason', 'at_ms', 'sum'],
   suspension: ['peer', 'reason', 'at_ms', 'sum'],
   usage: ['peer', 'disk', 'content', 'sum'],
+  archive: ['n', 'id', 'scope', 'owner', 'created_at_ms', 'disk', 'metadata', 'text', 'sum'],
 }
 
 /** Another value of the same kind, as little different as can be. */
