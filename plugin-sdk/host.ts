@@ -5,6 +5,7 @@
 import {
   asError,
   type BlockAddress,
+  type BlockMeta,
   type Client,
   covers,
   createClient,
@@ -65,12 +66,17 @@ export type Host = Omit<AuthorClient, 'log'> & {
    */
   can(grant: string): boolean
   /**
-   * A handle of a block: works at once, offline too. Loads the document engine on first use.
+   * A handle of a block: works at once, offline too. Loads the document engine on first use. `wanted` is what is said of the
+   * block if it is made by this: its description, its options. What is there already stays as it is.
    *
-   * @throws `address-taken` for another schema; what is wrong with the stored replica: `replica-in-use`,
+   * @throws `address-taken` for another schema; `invalid-input` for options that are none of the schema; what is wrong with the stored replica: `replica-in-use`,
    * `database-corrupt`, `database-newer`, `storage-full`, `storage-failed`
    */
-  open<Name extends SchemaName>(address: BlockAddress | (string & {}), schema: Name): Promise<BlockHandle<Name>>
+  open<Name extends SchemaName>(
+    address: BlockAddress | (string & {}),
+    schema: Name,
+    wanted?: BlockMeta,
+  ): Promise<BlockHandle<Name>>
   /**
    * Follows every block that a pattern covers (`space:home/*`), those that are made later too. They are kept up to date
    * and cost no document; {@link open} gives the handle of one.
@@ -197,7 +203,8 @@ export class HostCore {
         if (grant.isDeny) throw new MooringError('invalid-input', { detail: 'ask for a right, not for a deny' })
         return covers(parseGrants(core.#grants), [grant])
       },
-      open: <Name extends SchemaName>(address: string, schema: Name) => core.#open(address, schema),
+      open: <Name extends SchemaName>(address: string, schema: Name, wanted?: BlockMeta) =>
+        core.#open(address, schema, wanted),
       watch: async (pattern: string) => (await core.#memoryOf()).watch(pattern),
       on: <Event extends keyof HostEvents>(event: Event, listener: (value: HostEvents[Event]) => void) => {
         const listeners = core.#listeners[event]
@@ -209,10 +216,10 @@ export class HostCore {
     })
   }
 
-  async #open<Name extends SchemaName>(address: string, schema: Name): Promise<BlockHandle<Name>> {
+  async #open<Name extends SchemaName>(address: string, schema: Name, wanted?: BlockMeta): Promise<BlockHandle<Name>> {
     const memory = await this.#memoryOf()
     await memory.prepare(address)
-    return memory.open(address, schema)
+    return memory.open(address, schema, wanted)
   }
 
   async #memoryOf(): Promise<Memory> {

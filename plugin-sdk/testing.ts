@@ -5,6 +5,7 @@
  */
 import {
   allows,
+  type BlockMeta,
   Caller,
   Channel,
   type Handlers,
@@ -40,7 +41,7 @@ export interface TestHostInit {
   /** The name by which the daemon knows the plugin. @default 'test' */
   readonly name?: string
   /** What `host.open` gives. @default refuses with `unknown-op` */
-  readonly open?: <Name extends SchemaName>(address: string, schema: Name) => BlockHandle<Name>
+  readonly open?: <Name extends SchemaName>(address: string, schema: Name, wanted?: BlockMeta) => BlockHandle<Name>
   /** What `host.watch` gives. @default refuses with `unknown-op` */
   readonly watch?: (pattern: string) => BlockWatch
 }
@@ -135,8 +136,8 @@ export function createTestHost(init: TestHostInit = {}): TestHost {
       useReplica: () => {},
       prepare: async () => {},
       pending: 0,
-      open: (address, schema) => {
-        if (init.open !== undefined) return init.open(address, schema)
+      open: (address, schema, wanted) => {
+        if (init.open !== undefined) return init.open(address, schema, wanted)
         throw new MooringError('unknown-op', { detail: 'give createTestHost an open function' })
       },
       watch: (pattern) => {

@@ -16,7 +16,7 @@ const defaults: Readonly<Record<FieldType, (value: unknown) => boolean>> = {
   counter: (value) => Number.isSafeInteger(value),
 }
 
-const field = z
+export const field = z
   .strictObject({
     name: z.string().min(1).max(64),
     type: z.enum(fieldTypes),
@@ -29,11 +29,11 @@ const field = z
 
 const fields = z.array(field).max(64).refine(areNamed, 'two fields have one name')
 
-const item = z
+export const item = z
   .strictObject({ type: z.enum([...fieldTypes, 'map']), fields: fields.optional() })
   .refine((value) => value.fields === undefined || value.type === 'map', 'only a map has fields')
 
-const simpleOptions = z.strictObject({
+export const simpleOptions = z.strictObject({
   fields: fields.optional(),
   itemSchema: item.optional(),
   maxItems: z.int().min(1).max(100_000).optional(),
@@ -41,7 +41,7 @@ const simpleOptions = z.strictObject({
   displayLimit: z.int().min(1).max(1_000).optional(),
 })
 
-const section = z.strictObject({
+export const section = z.strictObject({
   name: z.string().regex(/^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$/, 'is no name of a section'),
   schema: z.enum(sectionSchemas),
   description: description.optional(),
@@ -51,8 +51,7 @@ const section = z.strictObject({
 
 const sections = z.array(section).max(maxSections).refine(areNamed, 'two sections have one name')
 
-export const schemaOptions = z
+/** The type is declared with what it means: threads that read options must not load the library that checks shapes. */
+export const schemaOptions: z.ZodType<SchemaOptions, SchemaOptions> = z
   .strictObject({ ...simpleOptions.shape, sections: sections.optional() })
   .refine((value) => JSON.stringify(value).length <= limits.maxOptionsChars, 'the options of a block are too long')
-  // Declared twice, because threads that read options must not load the library that checks shapes.
-  .transform((value): SchemaOptions => value)

@@ -1,5 +1,8 @@
 /** Shapes that several tables share, each a checked and branded id. */
 import { z } from 'zod'
+import type { BlockMeta } from './block-meta.ts'
+import { decodeValue, encodeValue } from './codec.ts'
+import { validate } from './define.ts'
 import {
   type ActorId,
   type ArchiveId,
@@ -21,6 +24,8 @@ import {
   type SessionId,
 } from './ids.ts'
 import { limits } from './limits.ts'
+import { schemaOptions } from './schema-options.ts'
+import { checkOptions, type SchemaName } from './schemas/index.ts'
 
 const text = (max: number) => z.string().min(1).max(max)
 
@@ -66,7 +71,20 @@ export const address = text(limits.maxScopeChars + limits.maxLabelChars + 8)
 export const count = z.int().min(0).max(Number.MAX_SAFE_INTEGER)
 
 /** What is said of a block beside its content, or what of that is changed. */
-export const blockMeta = z.strictObject({ description: z.string().max(limits.maxDescriptionChars).optional() })
+export const blockMeta = z.strictObject({
+  description: z.string().max(limits.maxDescriptionChars).optional(),
+  options: schemaOptions.optional(),
+})
+
+/**
+ * What is to be said of a block of this schema, looked at before anything is made of it.
+ * @throws `invalid-input`, also for what has no encoding
+ */
+export function checkMeta(schema: SchemaName, meta: BlockMeta): BlockMeta {
+  const said = validate(blockMeta, decodeValue(encodeValue(meta)))
+  checkOptions(schema, said.options)
+  return said
+}
 
 /** One block as lists show it. */
 export const blockSummary = z.strictObject({
@@ -101,6 +119,8 @@ export const renderedBlock = z.strictObject({
   totalChars: count,
   /** The first places where the content is not what its schema says: any replica may write anything. None hides the rest. */
   problems: z.array(blockProblem).max(limits.maxProblems),
+  /** What the block asks of its content beyond its schema. */
+  options: schemaOptions.optional(),
 })
 
 /** What is put into the archive. */

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import * as protocol from '../protocol/index.ts'
+import * as options from '../protocol/schema-options.ts'
 
 /** Values that are one text or number: shape, name, form, meaning. In a form, `<name>` is what Grants calls a name. */
 const values = [
@@ -59,6 +60,11 @@ export const sharedRecords = {
   manifest: protocol.manifestSchema,
   'block summary': protocol.blockSummary,
   'rendered block': protocol.renderedBlock,
+  'block options': options.schemaOptions,
+  section: options.section,
+  'section options': options.simpleOptions,
+  'item schema': options.item,
+  field: options.field,
   'request card': protocol.controlProtocol.ops['request.get'].output,
   'peer card': protocol.controlProtocol.ops['peer.revoke'].output,
 } as const satisfies Record<string, protocol.Schema>

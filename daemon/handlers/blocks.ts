@@ -64,7 +64,7 @@ export class Blocks {
   async show(address: BlockAddress, offset: number): Promise<Rendered> {
     const row = this.find(address)
     const { text, textHash, heads, problems } = await this.#render(row)
-    const { generation, schema } = row
+    const { generation, schema, meta } = row
     return {
       address,
       generation,
@@ -74,6 +74,7 @@ export class Blocks {
       text: pageOf(text, offset),
       totalChars: text.length,
       problems: [...problems],
+      ...(meta.options === undefined ? {} : { options: meta.options }),
     }
   }
 

@@ -97,11 +97,12 @@ export class ViewEngine {
       return { found }
     },
 
-    render: ({ block, schema }) => {
+    render: ({ block, schema, options }) => {
       const { document } = this.#documentOf(block)
       const root = engineOf(document).materialize('/')
-      const text = render(schema, root)
-      return { text, textHash: hash('sha256', text), heads: headsOf(document), problems: problemsOf(schema, root) }
+      const text = render(schema, root, options)
+      const problems = problemsOf(schema, root, options)
+      return { text, textHash: hash('sha256', text), heads: headsOf(document), problems }
     },
 
     rewrite: ({ block, initial, actor }) => ({ changes: rewrite(this.#documentOf(block).document, initial, actor) }),

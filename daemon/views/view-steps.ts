@@ -3,7 +3,7 @@
  * transfer, so that neither side copies a document to hand it over.
  */
 import type { ActorId, ChangeHash } from '../../protocol/ids.ts'
-import type { Problem } from '../../protocol/schemas/index.ts'
+import type { Problem, SchemaOptions } from '../../protocol/schemas/index.ts'
 import type { BlockId, Seq } from '../storage/storage.ts'
 
 /** Each step with its answer. */
@@ -31,7 +31,7 @@ export interface ViewSteps {
     answer: { readonly found: readonly { readonly index: number; readonly cause: ChangeHash }[] }
   }
   render: {
-    ask: { readonly block: BlockId; readonly schema: string }
+    ask: { readonly block: BlockId; readonly schema: string; readonly options: SchemaOptions | undefined }
     answer: {
       readonly text: string
       readonly textHash: string

@@ -82,7 +82,7 @@ export class Views {
     if (shared !== undefined) return shared
     const rendering = this.#enqueue(block, async (thread) => {
       await this.#materialise(thread, block, untilSeq)
-      return thread.ask('render', { block: block.id, schema: block.schema })
+      return thread.ask('render', { block: block.id, schema: block.schema, options: block.meta.options })
     }).finally(() => this.#renderings.delete(key))
     this.#renderings.set(key, rendering)
     return rendering

@@ -76,8 +76,8 @@ export class Asking {
 }
 
 /** What is known of the block: a daemon that lost it takes it back with its own word for that, unless it was deleted. */
-function knownOf({ generation, gone, isWantedAnew, sealed }: Entry) {
-  if (generation === undefined || isWantedAnew) return { meta: {} }
+function knownOf({ generation, gone, isWantedAnew, sealed, wanted = {} }: Entry) {
+  if (generation === undefined || isWantedAnew) return { meta: wanted }
   if (sealed === undefined || gone === 'deleted') return { meta: {}, generation }
   const { meta, ...rest } = sealed
   return { meta, generation, sealed: rest }

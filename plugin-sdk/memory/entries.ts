@@ -6,7 +6,9 @@ import {
   type ActorId,
   asError,
   type BlockAddress,
+  type BlockMeta,
   type ChangeHash,
+  checkMeta,
   isSchemaName,
   limits,
   MooringError,
@@ -48,8 +50,8 @@ export class Entries {
   constructor(init: EntriesInit) {
     this.#init = init
     const state = init.keeping?.store.state
-    for (const { address, schema, generation, gone, sealed } of state?.blocks ?? []) {
-      this.#entries.set(address, { ...newEntry(address, schema), generation, gone, sealed })
+    for (const { address, schema, generation, gone, sealed, wanted } of state?.blocks ?? []) {
+      this.#entries.set(address, { ...newEntry(address, schema), generation, gone, sealed, wanted })
     }
     for (const { address, actor, seq, hash } of state?.own ?? []) {
       this.#entries.get(address)?.own.set(actor, { seq, hash })
@@ -105,9 +107,13 @@ export class Entries {
     await entry.loading
   }
 
-  /** @throws `address-taken` for another schema, `quota-exceeded` above `limits.maxWatchedBlocks` blocks */
-  open(text: string, schema: SchemaName): LoadedEntry {
+  /**
+   * @param wanted what is said of it if it is made
+   * @throws `address-taken` for another schema, `quota-exceeded` above `limits.maxWatchedBlocks` blocks, `invalid-input`
+   */
+  open(text: string, schema: SchemaName, wanted?: BlockMeta): LoadedEntry {
     const { address } = parseAddress(text)
+    const said = wanted === undefined ? undefined : checkMeta(schema, wanted)
     const known = this.#entries.get(address)
     if (known !== undefined && known.schema !== schema) {
       throw new MooringError('address-taken', { detail: known.schema })
@@ -117,6 +123,8 @@ export class Entries {
       throw new MooringError('quota-exceeded', { detail: 'maxWatchedBlocks' })
     }
     const entry = known ?? this.#create(address, schema)
+    if (said !== undefined && entry.sealed === undefined) this.#want(entry, said)
+    else entry.wanted = said ?? entry.wanted
     if (known === undefined) this.#attach(entry, undefined)
     if (entry.loaded === undefined) throw new MooringError('wrong-state', { detail: `${address} is not loaded yet` })
     return entry as LoadedEntry
@@ -215,6 +223,13 @@ export class Entries {
       entry.loaded?.block.free()
     }
     this.#entries.clear()
+  }
+
+  /** Written down too: the next process sends what is made here, whether or not anybody opens it. */
+  #want(entry: Entry, wanted: BlockMeta): void {
+    const { address, schema, generation } = entry
+    entry.wanted = wanted
+    this.#init.keeping?.journal.add({ kind: 'block', address, schema, generation, wanted })
   }
 
   #create(address: BlockAddress, schema: SchemaName): Entry {

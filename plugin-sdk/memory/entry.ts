@@ -25,6 +25,8 @@ export interface Entry {
   generation: number | undefined
   /** What the daemon said of that generation: with it a daemon that lost it takes it back. */
   sealed: StoredSealed | undefined
+  /** What is said of it where it is made; until the daemon says something of it, also here. */
+  wanted: BlockMeta | undefined
   /** The daemon has not all of that generation: should it go on with another one, this one is kept apart as a whole. */
   isLost: boolean
   /** Why it was gone when the last process ended. */
@@ -89,6 +91,7 @@ export const newEntry = (address: BlockAddress, schema: string): Entry => ({
   schema,
   generation: undefined,
   sealed: undefined,
+  wanted: undefined,
   isLost: false,
   gone: undefined,
   loaded: undefined,
@@ -114,8 +117,8 @@ export const newEntry = (address: BlockAddress, schema: string): Entry => ({
   poison: new Set(),
 })
 
-/** What is said of a block beside its content, as far as the daemon told. */
-export const metaOf = ({ sealed }: Entry): BlockMeta => sealed?.meta ?? {}
+/** What is said of a block beside its content: what the daemon told, or who made it here. */
+export const metaOf = ({ sealed, wanted }: Entry): BlockMeta => sealed?.meta ?? wanted ?? {}
 
 /**
  * Whether the daemon is asked for the block when a conversation begins, and makes it if there is none: what it has never

@@ -4,8 +4,10 @@ import {
   type BlockAddress,
   type BlockMeta,
   MooringError,
+  type Problem,
   type SchemaName,
   type SchemaValues,
+  schemaNamed,
 } from '../../protocol/index.ts'
 import type { Block } from './block.ts'
 import { maxAsideBytes } from './store.ts'
@@ -89,6 +91,11 @@ export class BlockHandle<Name extends SchemaName = SchemaName> {
   /** What is said of the block beside its content, as the daemon told it last; changed by `block.updateMetadata`. */
   get meta(): BlockMeta {
     return this.#components.meta()
+  }
+
+  /** Where the content is not what the schema and `meta.options` say: any replica may write anything. The first places. */
+  get problems(): readonly Problem[] {
+    return schemaNamed(this.schema).validate(this.value, this.meta.options)
   }
 
   get state(): BlockState {

@@ -2,7 +2,14 @@
  * Door `mooring/plugin-sdk/memory`: replicated blocks. The only part of the SDK that loads Automerge; the SDK loads it
  * when the first block is opened.
  */
-import { asError, type MooringError, type PeerId, type ReplicaId, type SchemaName } from '../../protocol/index.ts'
+import {
+  asError,
+  type BlockMeta,
+  type MooringError,
+  type PeerId,
+  type ReplicaId,
+  type SchemaName,
+} from '../../protocol/index.ts'
 import type { BlockWatch } from './block-watch.ts'
 import type { BlockHandle } from './handle.ts'
 import { Journal } from './journal.ts'
@@ -11,7 +18,9 @@ import type { MemoryConnection, ReplicaInit } from './replica-init.ts'
 import type { ReplicaStore, StoredWelcome, StoreInit } from './store.ts'
 
 export { Counter, deleteAt, getConflicts, insertAt, splice, updateText } from '@automerge/automerge'
+export type { Problem, SchemaOptions } from '../../protocol/index.ts'
 export { BlockWatch, type BlockWatchEvents, type WatchedBlock } from './block-watch.ts'
+export { appendEntry, sectionOf } from './content.ts'
 export { type BlockEvents, BlockHandle, type BlockState, type RefusedChanges } from './handle.ts'
 export type { CatchUpProgress } from './replica-init.ts'
 
@@ -24,7 +33,7 @@ export interface Memory {
   useReplica(replica: ReplicaId): void
   /** Reads a block that is stored; before {@link open}. @throws `database-corrupt`, `storage-full`, `storage-failed` */
   prepare(address: string): Promise<void>
-  open<Name extends SchemaName>(address: string, schema: Name): BlockHandle<Name>
+  open<Name extends SchemaName>(address: string, schema: Name, wanted?: BlockMeta): BlockHandle<Name>
   /** Follows every block that a pattern covers. @throws `invalid-input`, `quota-exceeded` */
   watch(pattern: string): BlockWatch
   /** A new connection was welcomed. */
@@ -60,7 +69,7 @@ export function createMemory(init: MemoryInit): Memory {
     get pending() {
       return replica.entries.pending
     },
-    open: (address, schema) => replica.open(address, schema),
+    open: (address, schema, wanted) => replica.open(address, schema, wanted),
     watch: (pattern) => replica.watch(pattern),
     onConnection: converser(replica, init),
     beforeStop: () => replica.entries.flushed(),
@@ -102,7 +111,7 @@ export async function openMemory(init: StoredMemoryInit): Promise<Memory> {
     get pending() {
       return replica.entries.pending
     },
-    open: (address, schema) => replica.open(address, schema),
+    open: (address, schema, wanted) => replica.open(address, schema, wanted),
     watch: (pattern) => replica.watch(pattern),
     onConnection: (connection) => {
       const { welcome } = connection

@@ -1,7 +1,15 @@
 /**
  * The conversation of a replica with the daemon. Survives any number of connections; what is unsettled goes on the next.
  */
-import { asError, decodeValue, MooringError, type PeerId, parseFrame, type SchemaName } from '../../protocol/index.ts'
+import {
+  asError,
+  type BlockMeta,
+  decodeValue,
+  MooringError,
+  type PeerId,
+  parseFrame,
+  type SchemaName,
+} from '../../protocol/index.ts'
 import {
   type DiallerEffect,
   DiallerSession,
@@ -109,11 +117,11 @@ export class Replica {
   }
 
   /**
-   * The handle of a block; the same one for the same address.
-   * @throws `address-taken` for another schema, `quota-exceeded` above `limits.maxWatchedBlocks` blocks
+   * The handle of a block; the same one for the same address. `wanted` is what is said of it if it is made.
+   * @throws `address-taken` for another schema, `quota-exceeded` above `limits.maxWatchedBlocks` blocks, `invalid-input`
    */
-  open<Name extends SchemaName>(text: string, schema: Name): BlockHandle<Name> {
-    const entry = this.#entries.open(text, schema)
+  open<Name extends SchemaName>(text: string, schema: Name, wanted?: BlockMeta): BlockHandle<Name> {
+    const entry = this.#entries.open(text, schema, wanted)
     const { handle } = entry.loaded
     const isNews = this.#entries.ask(entry) || handle.state === 'gone'
     if (this.#conversation !== undefined && isNews) {

@@ -28,6 +28,7 @@ interface Statements {
   readonly schemaOf: Database.Statement<[number], { schema: string }>
   readonly putBlock: Database.Statement
   readonly setSealed: Database.Statement
+  readonly setWanted: Database.Statement
   readonly dropBlock: Database.Statement
   readonly unmake: Database.Statement
   readonly setGone: Database.Statement
@@ -78,6 +79,7 @@ export function prepareStatements(db: Database.Database): Statements {
     setSealed: db.prepare(
       'UPDATE block SET owner = ?, created_at_ms = ?, meta = ?, meta_at_ms = ?, seal = ? WHERE address = ?',
     ),
+    setWanted: db.prepare('UPDATE block SET meta = ? WHERE address = ? AND owner IS NULL'),
     dropBlock: db.prepare('DELETE FROM block WHERE id = ?'),
     unmake: db.prepare('UPDATE block SET generation = NULL, gone = NULL, seal = NULL WHERE id = ?'),
     setGone: db.prepare('UPDATE block SET gone = ? WHERE id = ?'),

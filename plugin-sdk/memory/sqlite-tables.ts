@@ -8,14 +8,14 @@ import type { BlockAddress } from '../../protocol/ids.ts'
 import { type ChangeFacts, readChange } from '../../protocol/sync/change-structure.ts'
 import type { FoldedRows } from './fold.ts'
 import { asideOf } from './sqlite-aside.ts'
-import { type BlockRow, prepareStatements } from './sqlite-statements.ts'
+import { sealedOf, wantedOf } from './sqlite-said.ts'
+import { prepareStatements } from './sqlite-statements.ts'
 import { TipTable } from './sqlite-tips.ts'
 import {
   maxAsideBytes,
   type NewAside,
   type StoredContent,
   type StoredOwn,
-  type StoredSealed,
   type StoredWelcome,
   type StoreInit,
   type StoreState,
@@ -80,7 +80,12 @@ export class Tables {
         const { id, address, schema, generation, gone } = row
         this.#ids.set(address, id)
         const hasUnsettled = this.#statements.firstUnsettled.get(id) !== undefined
-        const known = { generation: generation ?? undefined, gone: gone ?? undefined, sealed: sealedOf(row) }
+        const known = {
+          generation: generation ?? undefined,
+          gone: gone ?? undefined,
+          sealed: sealedOf(row),
+          wanted: wantedOf(row),
+        }
         return { address, schema, ...known, hasUnsettled }
       }),
       own: this.#statements.allOwn.all() as unknown as StoreState['own'],
@@ -169,6 +174,7 @@ export class Tables {
           const { owner, createdAtMs, meta, metaAtMs, seal } = write.sealed
           run.setSealed.run(owner, createdAtMs, JSON.stringify(meta), metaAtMs, seal, write.address)
         }
+        if (write.wanted !== undefined) run.setWanted.run(JSON.stringify(write.wanted), write.address)
         this.#setSeen(write.seen)
         break
       case 'changes':
@@ -293,13 +299,6 @@ export class Tables {
     if (!this.#db.inTransaction) this.#ids.set(address, id)
     return id
   }
-}
-
-function sealedOf(row: BlockRow): StoredSealed | undefined {
-  const { owner, created_at_ms: createdAtMs, meta, meta_at_ms: metaAtMs, seal } = row
-  if (owner === null || createdAtMs === null || meta === null || metaAtMs === null || seal === null) return undefined
-  const said = JSON.parse(meta) as StoredSealed['meta']
-  return { owner, createdAtMs, meta: said, metaAtMs, seal: Uint8Array.from(seal) }
 }
 
 function checkStored(address: BlockAddress, bytes: Uint8Array): ChangeFacts {

@@ -36,6 +36,8 @@ export interface StoredBlock {
   readonly hasUnsettled: boolean
   /** Of its generation. */
   readonly sealed: StoredSealed | undefined
+  /** What is to be said of it once it is made at the daemon. */
+  readonly wanted: BlockMeta | undefined
   /** Why the block is gone; undefined while it is not. */
   readonly gone: string | undefined
 }
@@ -128,6 +130,8 @@ export type StoreWrite =
       readonly generation: number | undefined
       /** Of the generation; together with it. */
       readonly sealed?: StoredSealed
+      /** What is to be said of it once it is made; while no daemon has said anything of it. */
+      readonly wanted?: BlockMeta
       /** Log position of what was said. @default nowhere */
       readonly seen?: number
     }

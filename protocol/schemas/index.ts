@@ -59,14 +59,25 @@ export const initialChangeHashes: ReadonlySet<ChangeHash> = new Set(
   schemaNames.map((name) => schemaTable[name].initial.hash),
 )
 
-/** @throws `invalid-input` for options that say what this schema does not ask */
-export function checkOptions(name: SchemaName, options: SchemaOptions): void {
-  const known: readonly OptionName[] = schemaTable[name].options
+/**
+ * Whether a block of this schema may say this of its content. Sections stay where they are, because their place says what
+ * is in them: after `before`, further ones go to the end.
+ *
+ * @throws `invalid-input`
+ */
+export function checkOptions(name: string, options: SchemaOptions = {}, before: SchemaOptions = {}): void {
+  const known: readonly OptionName[] = schemaNamed(name).options
   for (const [option, value] of Object.entries(options)) {
     if (value !== undefined && !known.includes(option as OptionName)) {
       const takes = known.length === 0 ? 'none' : known.join(', ')
       throw new MooringError('invalid-input', { detail: `options.${option}: the options of ${name} are ${takes}` })
     }
   }
-  for (const section of options.sections ?? []) checkOptions(section.schema, section.options ?? {})
+  for (const section of options.sections ?? []) checkOptions(section.schema, section.options)
+  for (const [place, section] of (before.sections ?? []).entries()) {
+    const next = options.sections?.[place]
+    if (next?.name === section.name && next.schema === section.schema) continue
+    const detail = `options.sections.${place}: the section ${section.name} stays, and further ones go to the end`
+    throw new MooringError('invalid-input', { detail })
+  }
 }

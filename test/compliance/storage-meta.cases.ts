@@ -91,6 +91,21 @@ export function metaCases(setup: StorageSetup): void {
       expect([await opened.lastSeq(), await blockOf(opened)]).toMatchObject([5, said])
     })
 
+    it('is kept in full, what is asked of the content too, and only named parts of it change', async () => {
+      const { storage, reopen } = await setup(self)
+      const block = await createBlock(storage)
+      const options = { fields: [{ name: 'größe', type: 'number' as const, default: 0.5 }] }
+      const said = (patch: MetaEntry['patch']) => storage.append([{ ...describeBlock(block, undefined), patch }])
+      await said({ options })
+      await said({ description: 'beside' })
+      const opened = (await reopen?.()) ?? storage
+      expect((await blockOf(opened))?.meta).toEqual({ description: 'beside', options })
+      const [again] = await opened.append([{ ...describeBlock(block, undefined), patch: { options } }])
+      expect(again).toMatchObject({ kind: 'existing' })
+      await opened.append([{ ...describeBlock(block, undefined), patch: { options: {} } }])
+      expect((await blockOf(opened))?.meta).toEqual({ description: 'beside' })
+    })
+
     it('is refused of a block that is gone, and under another grant than the one it was checked under', async () => {
       const { storage } = await setup(self)
       await approve(storage, alice)

@@ -117,8 +117,8 @@ export const lossMutations: readonly Mutation[] = [
     edits: [
       {
         file: 'plugin-sdk/memory/asking.ts',
-        find: 'if (generation === undefined || isWantedAnew) return { meta: {} }',
-        replace: 'if (1 > 0) return { meta: {} }',
+        find: 'if (generation === undefined || isWantedAnew) return { meta: wanted }',
+        replace: 'if (1 > 0) return { meta: wanted }',
       },
     ],
     tests: [{ file: recovery, title: 'is not made again by it, and what was written for it is kept aside' }],

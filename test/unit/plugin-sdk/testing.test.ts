@@ -19,6 +19,7 @@ const block = {
   text: 'hello',
   textHash: 'b'.repeat(64),
   totalChars: 5,
+  problems: [],
 } as never
 
 describe('createTestHost', () => {

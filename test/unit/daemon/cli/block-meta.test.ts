@@ -19,6 +19,18 @@ describe('moor block meta', () => {
     )
   })
 
+  it('says what the content is to be, in JSON', async () => {
+    await using world = await createWorld()
+    const options = { sections: [{ name: 'notes', schema: 'text' }] }
+    expect((await world.moor([...argv.slice(0, 3), '--options', JSON.stringify(options)])).code).toBe(0)
+    expect(world.calls.map(({ input }) => input)).toEqual([{ address: 'space:home/notes', patch: { options } }])
+    for (const wrong of ['{', '[]', '{"colour":"red"}', '{"displayLimit":0}']) {
+      expect((await world.moor([...argv.slice(0, 3), '--options', wrong])).code).toBe(2)
+    }
+    expect((await world.moor(argv.slice(0, 3))).code).toBe(2)
+    expect(world.calls).toHaveLength(1)
+  })
+
   it('sends nothing that is too long, or not said at all', async () => {
     await using world = await createWorld()
     expect((await world.moor(argv.slice(0, -1))).code).toBe(2)

@@ -42,6 +42,19 @@ describe('rendering from the log', () => {
     })
   })
 
+  it('shows a block as its options say, and compares it with them', async () => {
+    const log = new BlockLog('map')
+    log.edit(({ map }) => Object.assign(map, { size: 'big' }))
+    const { views } = makeViews([log])
+    const fields = [
+      { name: 'size', type: 'number' as const },
+      { name: 'colour', type: 'text' as const, default: 'red' },
+    ]
+    const { text, problems } = await views.render({ ...log.row, meta: { options: { fields } } }, log.seq)
+    expect(JSON.parse(text)).toEqual({ size: 'big', colour: 'red' })
+    expect(problems).toEqual([{ path: 'map.size', problem: 'is a text and not a number' }])
+  })
+
   it('shows a block without changes as its schema begins', async () => {
     const log = new BlockLog('text')
     const { views } = makeViews([log])
