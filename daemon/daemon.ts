@@ -10,6 +10,7 @@ import { type Config, quotasIn } from './config.ts'
 import { startDerived } from './derived.ts'
 import { Blocks } from './handlers/blocks.ts'
 import { controlHandlers } from './handlers/control/index.ts'
+import { History } from './handlers/history.ts'
 import { hostHandlers } from './handlers/host/index.ts'
 import { loadIdentity } from './identity.ts'
 import { Lifecycle } from './lifecycle.ts'
@@ -76,9 +77,9 @@ export async function startDaemon(init: DaemonInit): Promise<Daemon> {
 
     const peers = () => approvals.peers().map((row) => row.peer)
     const grantOf: ChangeLogInit['grantOf'] = (peer) => approvals.grantOf(peer)
-    const history: ChangeLogInit['history'] = (row, hashes) => views.recall(row, hashes)
+    const recall: ChangeLogInit['history'] = (row, hashes) => views.recall(row, hashes)
     const changeLog = await openChangeLog({
-      ...{ storage, clock, self, seed: identity.seed, peers, grantOf, history },
+      ...{ storage, clock, self, seed: identity.seed, peers, grantOf, history: recall },
       quotas: quotasIn(config),
     })
     await lifecycle.start({ name: 'log', stop: () => changeLog.settled() })
@@ -87,8 +88,10 @@ export async function startDaemon(init: DaemonInit): Promise<Daemon> {
     const { views, verification } = derived
     const blocks = new Blocks({ log: changeLog, views, verification })
     const archive = new Archive({ storage, log: changeLog, clock, random, self })
+    const history = new History({ approvals, blocks, log: changeLog, views, storage, self })
     const links = new Links({ clock, random, approvals, log: log.sub('net') })
-    const handlers = hostHandlers({ approvals, archive, links, blocks, self, clock, log })
+    const parts = { approvals, archive, blocks, clock, history, links }
+    const handlers = hostHandlers({ ...parts, self, log })
     const protocols = protocolBindings({ approvals, changeLog, clock, handlers, links, log, verification })
     const node = await createNode({
       seed: identity.seed,
@@ -115,13 +118,8 @@ export async function startDaemon(init: DaemonInit): Promise<Daemon> {
     }
     const { socket, runtimeDir, tokenFile } = places
     const control = createControlServer({
-      socket,
-      runtimeDir,
-      tokenFile,
-      version,
-      clock,
-      random,
-      handlers: controlHandlers({ ...derived, approvals, archive, blocks, clock, daemon, links, log: changeLog }),
+      ...{ socket, runtimeDir, tokenFile, version, clock, random },
+      handlers: controlHandlers({ ...derived, ...parts, daemon, log: changeLog }),
       log: log.sub('control'),
       withUmask: init.withUmask,
     })

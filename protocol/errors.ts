@@ -368,6 +368,14 @@ export const errorTable = {
     retryable: false,
     exit: 5,
   },
+  'no-such-change': {
+    category: 'missing',
+    local: 'The block has no such change, or not any more.',
+    remote: 'The block has no such change.',
+    next: 'moor block history shows its changes; a block that was made anew begins a new history.',
+    retryable: false,
+    exit: 5,
+  },
   'change-not-found': {
     category: 'missing',
     local: 'There is no such change in quarantine.',

@@ -130,6 +130,7 @@ export const limitTable = {
     unit: 'ops',
     reason: 'run-length columns make operations free to send: count them, not bytes',
   },
+  maxHeadsNamed: { value: 100, unit: 'count', reason: 'heads that name a state; a block joins its own long before' },
   maxDeps: { value: 256, unit: 'count', reason: 'one edit after a hundred offline peers has 101' },
   maxActorsPerChange: {
     value: 4_096,

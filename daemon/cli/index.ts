@@ -4,6 +4,7 @@ import { archiveDelete } from './archive-delete.ts'
 import { archiveGet } from './archive-get.ts'
 import { archiveInsert } from './archive-insert.ts'
 import { archiveList } from './archive-list.ts'
+import { blockHistory } from './block-history.ts'
 import { blockMeta } from './block-meta.ts'
 import { blockResetHistory } from './block-reset-history.ts'
 import { blockShow } from './block-show.ts'
@@ -52,6 +53,7 @@ export const commandTable: readonly AnyCommand[] = [
   grants,
   blocks,
   blockShow,
+  blockHistory,
   blockWatch,
   blockMeta,
   blockResetHistory,

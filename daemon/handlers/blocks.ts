@@ -63,7 +63,8 @@ export class Blocks {
   /** @throws `block-not-found`, `view-failed` */
   async show(address: BlockAddress, offset: number): Promise<Rendered> {
     const row = this.find(address)
-    const { text, textHash, heads, problems } = await this.#render(row)
+    const { log, views } = this.#components
+    const { text, textHash, heads, problems } = await this.made(row, () => views.render(row, log.published))
     const { generation, schema, meta } = row
     return {
       address,
@@ -79,15 +80,15 @@ export class Blocks {
   }
 
   /** A block that cannot be made may hold a change that nobody looked at yet: once that is set aside it can. */
-  async #render(row: BlockRow): Promise<BlockText> {
-    const { log, verification, views } = this.#components
+  async made<Made>(row: BlockRow, make: () => Promise<Made>): Promise<Made> {
+    const { verification } = this.#components
     const isVerified = verification.verifiedSeq(row.id) >= row.visibleSeq
     try {
-      return await views.render(row, log.published)
+      return await make()
     } catch (error) {
       if (isVerified || !(error instanceof MooringError && error.code === 'view-failed')) throw error
       await verification.verify(row.id)
-      return views.render(row, log.published)
+      return make()
     }
   }
 

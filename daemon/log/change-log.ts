@@ -79,11 +79,11 @@ export class ChangeLog {
   readonly repairComponents: RepairComponents
   readonly losses: LossReport
   readonly usage: Usage
+  readonly authors: Authors
   readonly #init: ChangeLogInit
   readonly #committer: Committer
   readonly #ingest: Ingest
   readonly #ledgers: Ledgers
-  readonly #authors: Authors
   readonly #creation: BlockCreation
 
   constructor(init: ChangeLogInit, state: ChangeLogState) {
@@ -113,14 +113,14 @@ export class ChangeLog {
     this.#ingest = new Ingest({
       ...{ self, index, ledgers, committer, clock, quarantine, quotas, usage, history, missing, grantOf },
     })
-    this.#authors = new Authors(self, () => init.peers())
+    this.authors = new Authors(self, () => init.peers())
     const seals = new Seals(init.seed)
     const { maxBlocksPerPeer } = quotas
     this.#creation = new BlockCreation({
       ...{ index, committer, quarantine, seals, clock, maxBlocksPerPeer },
       own: this.#own(),
     })
-    const reader = new LogReader(storage, this.#authors)
+    const reader = new LogReader(storage, this.authors)
     const resupply = new Resupply({ index, reader, clock })
     this.watcherComponents = {
       self,
@@ -183,7 +183,7 @@ export class ChangeLog {
     const suspend = new Map<PeerId, string>()
     for (const { cause, actor, peer: sender, hash, reason } of changes) {
       // Who wrote it, and not who brought it: a supplier cannot have changed a byte of it.
-      const peer = this.#authors.of(actor) ?? sender
+      const peer = this.authors.of(actor) ?? sender
       if (cause !== undefined || peer === this.#init.self || suspend.has(peer)) continue
       suspend.set(peer, `change ${hash.slice(0, 12)} of ${row?.address}: ${reason}`)
     }

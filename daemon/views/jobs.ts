@@ -1,7 +1,8 @@
 /** What the jobs of the views are given and give. */
 import type { ChangeHash } from '../../protocol/ids.ts'
 import type { Problem } from '../../protocol/schemas/index.ts'
-import type { Seq, Storage } from '../storage/storage.ts'
+import type { BlockRow, Seq, Storage } from '../storage/storage.ts'
+import type { ViewRunner } from './view-thread.ts'
 
 export interface Rendering {
   /** What people read. */
@@ -29,3 +30,12 @@ export interface VerifyOptions {
 
 /** Where snapshots are put away. */
 export type SnapshotDisk = Pick<Storage, 'snapshot' | 'putSnapshot'>
+
+/** What waits for the worker. */
+export interface Job {
+  readonly block: BlockRow
+  readonly run: (thread: ViewRunner) => Promise<void>
+  /** Instead of `run`, with workers of its own. */
+  readonly runAlone?: () => Promise<void>
+  readonly reject: (error: unknown) => void
+}

@@ -8,6 +8,8 @@ import * as Automerge from '@automerge/automerge'
 import type { ChangeHash } from '../../protocol/ids.ts'
 import { readChange } from '../../protocol/sync/change-structure.ts'
 import type { BlockId, Seq } from '../storage/storage.ts'
+import { historyPage } from './history/page.ts'
+import { Timeline } from './history/timeline.ts'
 import { compareEncoding } from './re-encoding.ts'
 import { problemsOf, render } from './render.ts'
 import { rewrite } from './rewrite.ts'
@@ -57,6 +59,8 @@ export class ViewEngine {
   readonly #usage: ViewUsage
   /** Least recently used first. */
   readonly #held = new Map<BlockId, Held>()
+  /** Of the document that was asked about last: a long one takes as much memory as its text. */
+  #timeline: { readonly block: BlockId; readonly of: Timeline } | undefined
   readonly #answers: Answers = {
     hold: ({ block }) => {
       const entry = this.#held.get(block)
@@ -129,6 +133,11 @@ export class ViewEngine {
       return { maxOps: Float64Array.from(hashes, (hash) => engine.getChangeMetaByHash(hash)?.maxOp ?? -1) }
     },
 
+    history: ({ block, ...query }) => {
+      const { document } = this.#documentOf(block)
+      return historyPage(engineOf(document), this.#timelineOf(block, document), query)
+    },
+
     snapshot: ({ block }) => {
       const { document, seq } = this.#documentOf(block)
       const bytes = Automerge.save(document)
@@ -168,6 +177,11 @@ export class ViewEngine {
     return entry
   }
 
+  #timelineOf(block: BlockId, document: Document): Timeline {
+    if (this.#timeline?.block !== block) this.#timeline = { block, of: new Timeline() }
+    return this.#timeline.of.update(engineOf(document))
+  }
+
   /** Never two of one long text at a time: memory that the engine once took stays with the thread. */
   #replace(block: BlockId, seq: Seq, make: () => Document): undefined {
     this.#drop(block)
@@ -181,6 +195,7 @@ export class ViewEngine {
   #drop(block: BlockId): void {
     const entry = this.#held.get(block)
     this.#held.delete(block)
+    if (this.#timeline?.block === block) this.#timeline = undefined
     if (entry !== undefined) Automerge.free(entry.document)
   }
 

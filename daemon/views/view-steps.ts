@@ -68,11 +68,33 @@ export interface ViewSteps {
     ask: { readonly block: BlockId; readonly hashes: readonly ChangeHash[] }
     answer: { readonly maxOps: Float64Array<ArrayBuffer> }
   }
+  /** A page of its changes in groups, newest first; undefined when the document does not have the change `before`. */
+  history: {
+    ask: { readonly block: BlockId; readonly before: ChangeHash | undefined; readonly limit: number }
+    answer: { readonly groups: readonly GroupFacts[]; readonly more: boolean } | undefined
+  }
   /** Saves the document and goes on with what was saved, loaded again. `changes` counts the first change of the schema. */
   snapshot: {
     ask: { readonly block: BlockId }
     answer: { readonly bytes: Uint8Array; readonly heads: readonly ChangeHash[]; readonly changes: number }
   }
+}
+
+/** Changes of one author that follow each other. */
+export interface GroupFacts {
+  /** The actors that the author used, each with its oldest and newest change of the group. */
+  readonly spans: readonly { readonly actor: ActorId; readonly from: number; readonly to: number }[]
+  /** By the clock of the author, in seconds. */
+  readonly fromS: number
+  readonly untilS: number
+  readonly changes: number
+  readonly ops: number
+  readonly bytes: number
+  readonly first: ChangeHash
+  readonly last: ChangeHash
+  /** Of the document right behind it; empty when they are too many to be told. */
+  readonly heads: readonly ChangeHash[]
+  readonly summary: string
 }
 
 /** What one slice may cost. */
@@ -96,6 +118,12 @@ export interface LogSlice {
 }
 
 export type StepName = keyof ViewSteps
+
+/** Steps that are asked about a document as it is, and leave it so. */
+export type Question = 'render' | 'recall' | 'history'
+/** What is asked beside the block. */
+export type About<Name extends StepName> = Omit<ViewSteps[Name]['ask'], 'block'>
+export type Reply<Name extends StepName> = ViewSteps[Name]['answer']
 
 export type StepMessage = { [Name in StepName]: { readonly step: Name } & ViewSteps[Name]['ask'] }[StepName]
 

@@ -11,24 +11,16 @@ import type { Logger } from '../log.ts'
 import type { BlockId, BlockRow, Seq, Snapshot } from '../storage/storage.ts'
 import { FailingBlocks } from './failing-blocks.ts'
 import { isolate, type Verdict } from './isolate.ts'
-import type { Rendering, Rewritten, SnapshotDisk, VerifyOptions } from './jobs.ts'
+import type { Job, Rendering, Rewritten, SnapshotDisk, VerifyOptions } from './jobs.ts'
 import { materialise } from './materialise.ts'
 import { unfold } from './unfold.ts'
-import type { SliceLimit } from './view-steps.ts'
+import type { About, Question, Reply, SliceLimit, ViewSteps } from './view-steps.ts'
 import { ViewFault, type ViewRunner, ViewThread } from './view-thread.ts'
 import { defaultSliceLimit, type ViewsInit } from './views-init.ts'
 
 export type { Verdict } from './isolate.ts'
 export type { Rendering, Rewritten } from './jobs.ts'
 export type { ViewsInit } from './views-init.ts'
-
-interface Job {
-  readonly block: BlockRow
-  readonly run: (thread: ViewRunner) => Promise<void>
-  /** Instead of `run`, with workers of its own. */
-  readonly runAlone?: () => Promise<void>
-  readonly reject: (error: unknown) => void
-}
 
 /** More are waiting than anyone will wait for. */
 const maxWaiting = 256
@@ -76,16 +68,27 @@ export class Views {
    * @throws `view-failed`, `unknown-schema`, `daemon-stopping`, and what reading throws
    */
   async render(block: BlockRow, untilSeq: Seq): Promise<Rendering> {
-    schemaNamed(block.schema)
     const key = `${block.id}@${untilSeq}`
     const shared = this.#renderings.get(key)
     if (shared !== undefined) return shared
-    const rendering = this.#enqueue(block, async (thread) => {
-      await this.#materialise(thread, block, untilSeq)
-      return thread.ask('render', { block: block.id, schema: block.schema, options: block.meta.options })
-    }).finally(() => this.#renderings.delete(key))
+    const about = { schema: block.schema, options: block.meta.options }
+    const rendering = this.ask(block, untilSeq, 'render', about).finally(() => this.#renderings.delete(key))
     this.#renderings.set(key, rendering)
     return rendering
+  }
+
+  /** What one step answers about the block up to `untilSeq` or later. @throws as {@link render} */
+  async ask<Name extends Question>(
+    block: BlockRow,
+    untilSeq: Seq,
+    step: Name,
+    about: About<Name>,
+  ): Promise<Reply<Name>> {
+    schemaNamed(block.schema)
+    return this.#enqueue(block, async (thread) => {
+      await this.#materialise(thread, block, untilSeq)
+      return thread.ask(step, { block: block.id, ...about } as ViewSteps[Name]['ask'])
+    })
   }
 
   /**
@@ -163,13 +166,9 @@ export class Views {
    *
    * @throws `view-failed`, `unknown-schema`, `daemon-stopping`, and what reading throws
    */
-  recall(block: BlockRow, hashes: readonly ChangeHash[]): Promise<ReadonlyMap<ChangeHash, number>> {
-    schemaNamed(block.schema)
-    return this.#enqueue(block, async (thread) => {
-      await this.#materialise(thread, block, block.horizonSeq)
-      const { maxOps } = await thread.ask('recall', { block: block.id, hashes })
-      return new Map(hashes.flatMap((hash, index) => ((maxOps[index] ?? -1) < 0 ? [] : [[hash, maxOps[index] ?? 0]])))
-    })
+  async recall(block: BlockRow, hashes: readonly ChangeHash[]): Promise<ReadonlyMap<ChangeHash, number>> {
+    const { maxOps } = await this.ask(block, block.horizonSeq, 'recall', { hashes })
+    return new Map(hashes.flatMap((hash, index) => ((maxOps[index] ?? -1) < 0 ? [] : [[hash, maxOps[index] ?? 0]])))
   }
 
   /** The changes of a snapshot, that of the schema included. @throws as {@link recall} */

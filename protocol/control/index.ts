@@ -3,6 +3,7 @@ import { type Client, defineProtocol } from '../define.ts'
 import { archiveOps } from './archive.ts'
 import { blockOps } from './blocks.ts'
 import { daemonOps } from './daemon.ts'
+import { historyOps } from './history.ts'
 import { peerOps } from './peers.ts'
 import { quarantineOps } from './quarantine.ts'
 import { requestOps } from './requests.ts'
@@ -10,7 +11,7 @@ import { requestOps } from './requests.ts'
 export const controlProtocol = defineProtocol({
   id: '/mooring/control/1.0.0',
   dialledBy: 'operator',
-  ops: { ...daemonOps, ...requestOps, ...peerOps, ...blockOps, ...quarantineOps, ...archiveOps },
+  ops: { ...daemonOps, ...requestOps, ...peerOps, ...blockOps, ...historyOps, ...quarantineOps, ...archiveOps },
 })
 
 export type ControlClient = Client<typeof controlProtocol>

@@ -3,6 +3,7 @@ import { type Client, defineProtocol } from '../define.ts'
 import { archiveOps } from './archive.ts'
 import { blockOps } from './blocks.ts'
 import { daemonOps } from './daemon.ts'
+import { historyOps } from './history.ts'
 import { sessionOps } from './session.ts'
 
 /** The version both sides name in `session.hello`. */
@@ -11,7 +12,7 @@ export const hostVersion = '1.0.0'
 export const hostProtocol = defineProtocol({
   id: `/mooring/host/${hostVersion}`,
   dialledBy: 'plugin',
-  ops: { ...sessionOps, ...daemonOps, ...blockOps, ...archiveOps },
+  ops: { ...sessionOps, ...daemonOps, ...blockOps, ...historyOps, ...archiveOps },
 })
 
 export type HostClient = Client<typeof hostProtocol>

@@ -53,7 +53,13 @@ const packages: Readonly<Record<string, { readonly at: readonly string[]; readon
     reason: 'nothing outside the two stores knows SQL',
   },
   '@automerge/automerge': {
-    at: ['daemon/views/view-engine.ts', 'daemon/views/rewrite.ts', 'plugin-sdk/memory/', 'scripts/schema.ts'],
+    at: [
+      'daemon/views/view-engine.ts',
+      'daemon/views/rewrite.ts',
+      'daemon/views/history/',
+      'plugin-sdk/memory/',
+      'scripts/schema.ts',
+    ],
     reason: 'it blocks for as long as a document is large, and freed memory goes back only with its thread',
   },
   pino: { at: ['daemon/log.ts'], reason: 'the rest logs through a port' },
@@ -77,6 +83,7 @@ const crossings: Readonly<Record<string, string>> = {
   'daemon/handlers/host/archive.ts -> daemon/net/host-stream.ts': 'a handler asks for the session of its call',
   'daemon/handlers/host/blocks.ts -> daemon/net/host-stream.ts': 'a handler asks for the session of its call',
   'daemon/handlers/host/daemon.ts -> daemon/net/host-stream.ts': 'a handler asks for the session of its call',
+  'daemon/handlers/host/history.ts -> daemon/net/host-stream.ts': 'a handler asks for the session of its call',
   'daemon/handlers/host/session.ts -> daemon/net/host-stream.ts': 'a handler asks for the session of its call',
   'daemon/log/usage.ts -> daemon/storage/usage-rows.ts': 'what is refused beforehand is counted as it would be stored',
 }

@@ -9,6 +9,7 @@ import type { Repair } from '../../log/repair.ts'
 import type { Verification } from '../../log/verification.ts'
 import type { Links } from '../../net/links.ts'
 import type { Blocks } from '../blocks.ts'
+import type { History } from '../history.ts'
 
 export interface ControlComponents {
   readonly approvals: Approvals
@@ -20,6 +21,7 @@ export interface ControlComponents {
   readonly repair: Repair
   readonly blocks: Blocks
   readonly archive: Archive
+  readonly history: History
   readonly clock: Clock
   /** The daemon as a whole. */
   readonly daemon: {

@@ -5,13 +5,21 @@ import type { Archive } from '../../archive/archive.ts'
 import type { Log } from '../../log.ts'
 import type { Links } from '../../net/links.ts'
 import type { Blocks } from '../blocks.ts'
+import type { History } from '../history.ts'
+import type { Renderings } from './renderings.ts'
 
 export interface HostComponents {
   readonly approvals: Approvals
   readonly links: Links
   readonly blocks: Blocks
   readonly archive: Archive
+  readonly history: History
   readonly self: PeerId
   readonly clock: Clock
   readonly log: Log
+}
+
+/** What the handlers of several areas count together. */
+export interface HostShared {
+  readonly renderings: Renderings
 }

@@ -5,11 +5,17 @@ import { archiveHandlers } from './archive.ts'
 import { blockHandlers } from './blocks.ts'
 import type { HostComponents } from './context.ts'
 import { daemonHandlers } from './daemon.ts'
+import { historyHandlers } from './history.ts'
+import { Renderings } from './renderings.ts'
 import { sessionHandlers } from './session.ts'
 
-export const hostHandlers = (components: HostComponents): Handlers<typeof hostProtocol, HostContext> => ({
-  ...sessionHandlers(components),
-  ...daemonHandlers(components),
-  ...blockHandlers(components),
-  ...archiveHandlers(components),
-})
+export function hostHandlers(components: HostComponents): Handlers<typeof hostProtocol, HostContext> {
+  const shared = { ...components, renderings: new Renderings() }
+  return {
+    ...sessionHandlers(components),
+    ...daemonHandlers(components),
+    ...blockHandlers(shared),
+    ...historyHandlers(shared),
+    ...archiveHandlers(components),
+  }
+}

@@ -33,6 +33,7 @@ export const peerB = '12D3KooWQYV9dGMFoRzNStwpXztXaBUjtPqi6aU76ZgUriHhKust' as P
 type Item = z.output<(typeof controlProtocol.ops)['block.watch']['item']>
 type Block = z.output<(typeof controlProtocol.ops)['block.list']['output']>['blocks'][number]
 type Entry = z.output<(typeof controlProtocol.ops)['archive.get']['output']>
+type Group = z.output<(typeof controlProtocol.ops)['block.history']['output']>['groups'][number]
 type Rendered = z.output<(typeof controlProtocol.ops)['block.show']['output']>
 
 /** Everything the fake daemon answers with; a test changes what it is about. */
@@ -42,6 +43,7 @@ export interface Answers {
   peers: PeerCard[]
   blocks: Block[]
   block: Rendered
+  history: Group[]
   changes: Item[]
   quarantined: QuarantinedCard[]
   entries: Entry[]
@@ -125,6 +127,21 @@ export function answers(): Answers {
       totalChars: 28,
       problems: [],
     },
+    history: [
+      {
+        peer: peerB,
+        name: 'weather',
+        isVouched: false,
+        fromMs: 1_000,
+        untilMs: 2_000,
+        ...{ changes: 2, ops: 30, bytes: 240 },
+        first: 'd'.repeat(64) as ChangeHash,
+        last: 'e'.repeat(64) as ChangeHash,
+        heads: ['e'.repeat(64) as ChangeHash],
+        isFolded: false,
+        summary: 'wrote 30 characters',
+      },
+    ],
     changes: [{ seq: 100, changes: 1, bytes: 120, peer: peerB, name: 'weather', atMs: 1_000 }],
     quarantined: [
       {
@@ -205,6 +222,7 @@ export function fakeHandlers(state: Answers, calls: Call[]): ControlHandlers {
       return { blocks: rest.slice(0, limit), more: rest.length > limit }
     },
     'block.show': ({ offset }) => ({ ...state.block, text: state.block.text.slice(offset, offset + 50_000) }),
+    'block.history': ({ limit }) => ({ groups: state.history.slice(0, limit), more: state.history.length > limit }),
     'block.compact': (input) => {
       note('block.compact', input)
       return { address: input.address, rows: 12, bytes: 1_440 }
@@ -296,6 +314,7 @@ export const commandLines: Readonly<Record<string, readonly string[]>> = {
   grants: ['grants'],
   blocks: ['blocks'],
   'block show': ['block', 'show', 'space:home/notes'],
+  'block history': ['block', 'history', 'space:home/notes'],
   'block watch': ['block', 'watch', 'space:home/notes'],
   'block meta': ['block', 'meta', 'space:home/notes', '--description', 'What to remember'],
   'block reset-history': ['block', 'reset-history', 'space:home/notes', '--yes'],

@@ -166,6 +166,7 @@ const answersOf = {
   'invite.create': true,
   'block.list': true,
   'block.show': true,
+  'block.history': true,
   'block.compact': true,
   'block.reset-history': true,
   'block.update-metadata': true,

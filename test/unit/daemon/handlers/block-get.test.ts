@@ -1,13 +1,14 @@
 /** Texts for plugins: one key never has all of the worker that makes them. */
 import { describe, expect, it } from 'vitest'
 import { blockHandlers } from '../../../../daemon/handlers/host/blocks.ts'
+import { Renderings } from '../../../../daemon/handlers/host/renderings.ts'
 import { alice, mallory, type Person } from '../../../fixtures/cast.ts'
 
 describe('block.get', () => {
   it('works on a few texts for one key, counts given up calls, and leaves the others alone', async () => {
     const shown: (() => void)[] = []
     const blocks = { show: () => new Promise((resolve) => shown.push(() => resolve({}))) }
-    const handlers = blockHandlers({ blocks } as never)
+    const handlers = blockHandlers({ blocks, renderings: new Renderings() } as never)
     const get = (who: Person) =>
       handlers['block.get'](
         { address: 'space:home/notes', offset: 0 } as never,

@@ -46,6 +46,7 @@ function served(standing: Standing) {
       ran(`block.get ${address}`, context)
       return { address, schema: 'text', generation: 1, text: '', nextOffset: null } as never
     },
+    'block.history': () => ({ groups: [], more: false }),
     'block.updateMetadata': () => ({}),
     'archive.insert': () => ({}) as never,
     'archive.get': () => ({}) as never,

@@ -1,0 +1,124 @@
+/** What is told of the history of a block: true whoever wrote, in whatever order it came, and wherever it is kept by now. */
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { Blocks } from '../../daemon/handlers/blocks.ts'
+import { History } from '../../daemon/handlers/history.ts'
+import { type BlockHandle, splice } from '../../plugin-sdk/memory/index.ts'
+import { type BlockAddress, type ChangeHash, hostProtocol, type PeerId } from '../../protocol/index.ts'
+import { alice, bob, daemonPerson, type Person } from '../fixtures/cast.ts'
+import { VerifiedWorld } from '../fixtures/verified-world.ts'
+
+const notes = 'space:home/notes' as BlockAddress
+const everything = ['read', 'write', 'create'].map((right) => `blocks:${right}:space:home/*`)
+
+let world: VerifiedWorld
+let ends: (() => void)[]
+
+beforeEach(async () => {
+  world = await VerifiedWorld.open()
+  await world.sync.approve(bob, ...everything)
+  ends = []
+})
+
+afterEach(async () => {
+  for (const end of ends) end()
+  await world.close()
+})
+
+const until = (check: () => void): Promise<void> => vi.waitFor(check, { timeout: 10_000, interval: 5 })
+
+function historyOf({ sync, views, verification }: VerifiedWorld): History {
+  const { log, storage } = sync
+  const grantOf = (peer: PeerId) => [alice, bob].find((who) => who.peer === peer)
+  const blocks = new Blocks({ log, views, verification })
+  return new History({ approvals: { grantOf }, blocks, log, views, storage, self: daemonPerson.peer })
+}
+
+const page = (query: { before?: ChangeHash; limit?: number } = {}) =>
+  historyOf(world).groups(notes, { before: query.before, limit: query.limit ?? 20 })
+
+async function open(who: Person, schema: 'text' | 'map' = 'text'): Promise<BlockHandle<'text'>> {
+  const plugin = world.sync.plugin(who)
+  ends.push(plugin.connect())
+  await plugin.memory.prepare(notes)
+  const handle = plugin.memory.open(notes, schema) as BlockHandle<'text'>
+  await handle.live()
+  return handle
+}
+
+async function write(handle: BlockHandle<'text'>, text: string): Promise<void> {
+  handle.change((doc) => splice(doc, ['text'], doc.text.length, 0, text))
+  await handle.flushed()
+}
+
+describe('the history of a block', () => {
+  it('says who wrote, when, how much and what, the newest first', async () => {
+    const startMs = Math.floor(Date.now() / 1_000) * 1_000
+    const [a, b] = [await open(alice), await open(bob)]
+    await write(a, 'one ')
+    await write(a, 'two ')
+    await until(() => expect(b.value.text).toBe('one two '))
+    await write(b, 'three')
+    const { groups, more } = await page()
+    expect(more).toBe(false)
+    expect(groups).toMatchObject([
+      { peer: bob.peer, name: 'bob', changes: 1, ops: 5, summary: 'wrote 5 characters', isVouched: false },
+      { peer: alice.peer, name: 'alice', changes: 2, ops: 8, summary: 'wrote 8 characters', isFolded: false },
+    ])
+    const [newest, oldest] = groups
+    expect(newest?.heads).toEqual(world.row(notes).heads)
+    expect(newest?.first).toBe(newest?.last)
+    expect(oldest?.bytes).toBeGreaterThan(2 * 80)
+    for (const { fromMs = 0, untilMs = 0 } of groups) {
+      expect(fromMs).toBeGreaterThanOrEqual(startMs)
+      expect(untilMs).toBeGreaterThanOrEqual(fromMs)
+    }
+  })
+
+  it('is told in pages that leave nothing out and repeat nothing, and knows no change that is not of it', async () => {
+    const [a, b] = [await open(alice), await open(bob)]
+    for (let n = 0; n < 4; n++) {
+      await write(a, `a${n}`)
+      await until(() => expect(b.value.text.endsWith(`a${n}`)).toBe(true))
+      await write(b, `b${n}`)
+      await until(() => expect(a.value.text.endsWith(`b${n}`)).toBe(true))
+    }
+    const whole = await page({ limit: 50 })
+    expect(whole.groups).toHaveLength(8)
+    const paged: typeof whole.groups = []
+    for (let more = true; more; ) {
+      const before = paged.at(-1)?.first
+      const next = await page({ limit: 3, ...(before === undefined ? {} : { before }) })
+      paged.push(...next.groups)
+      more = next.more
+    }
+    expect(paged).toEqual(whole.groups)
+    await expect(page({ before: 'ab'.repeat(32) as ChangeHash })).rejects.toMatchObject({ code: 'no-such-change' })
+  })
+
+  it('is the same after the changes were folded into the snapshot, and says so of them alone', async () => {
+    const [a, b] = [await open(alice), await open(bob)]
+    await write(a, 'one ')
+    await until(() => expect(b.value.text).toBe('one '))
+    await write(b, 'two ')
+    const before = await page()
+    await world.compaction.compact(world.row(notes).id)
+    await world.restart()
+    for (const end of ends.splice(0)) end()
+    const c = await open(alice)
+    await until(() => expect(c.value.text).toBe('one two '))
+    await write(c, 'three')
+    const { groups } = await page()
+    expect(groups.map(({ isFolded }) => isFolded)).toEqual([false, true, true])
+    expect(groups.slice(1).map((group) => ({ ...group, isFolded: false }))).toEqual(before.groups)
+  })
+
+  it('fits an answer, whatever the names in it', async () => {
+    const handle = (await open(alice, 'map')) as unknown as BlockHandle<'map'>
+    handle.change(({ map }) => Object.assign(map, { ['\u{202e}"'.repeat(4_000)]: 1, b: 2, c: 3, d: 4, e: [1] }))
+    await handle.flushed()
+    const answer = await page()
+    expect(answer.groups[0]?.summary.length).toBeLessThanOrEqual(400)
+    expect(answer.groups[0]?.summary).toContain('and 2 more')
+    expect(hostProtocol.ops['block.history'].output['~standard'].validate(answer)).not.toHaveProperty('issues')
+  })
+})
