@@ -1,7 +1,7 @@
 /** The parts of the log with which a block is set back, and with which what waits is taken up. */
 import type { Origin, Storage } from '../storage/storage.ts'
 import type { Committer } from './committer.ts'
-import type { Ledgers } from './ledger.ts'
+import type { Ledgers } from './ledgers.ts'
 import type { Missing } from './missing.ts'
 import type { Quarantine } from './quarantine.ts'
 

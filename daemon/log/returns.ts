@@ -5,7 +5,8 @@
 import { admitChange, type ChangeFacts, readChange } from '../../protocol/sync/index.ts'
 import type { BlockId, ReturnEntry, Seq, Storage, WaitingRow } from '../storage/storage.ts'
 import type { Committer } from './committer.ts'
-import { contentOf, costOf, type Ledger, type Ledgers } from './ledger.ts'
+import { contentOf, costOf, type Ledger } from './ledger.ts'
+import type { Ledgers } from './ledgers.ts'
 import type { Missing } from './missing.ts'
 
 export interface ReturnsInit {

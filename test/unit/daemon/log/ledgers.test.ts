@@ -1,6 +1,6 @@
 /** What is kept in memory to take changes in: bounded over all blocks, and never trusted after it was given away. */
 import { describe, expect, it } from 'vitest'
-import { Ledgers } from '../../../../daemon/log/ledger.ts'
+import { Ledgers } from '../../../../daemon/log/ledgers.ts'
 import type { BlockState, Storage } from '../../../../daemon/storage/storage.ts'
 import { settled } from '../../../fixtures/clock.ts'
 

@@ -1,6 +1,6 @@
 /** What has to be known of a block before changes are taken in: who makes it necessary waits for it, and pays. */
 import { expect, it } from 'vitest'
-import { Ledgers } from '../../../../daemon/log/ledger.ts'
+import { Ledgers } from '../../../../daemon/log/ledgers.ts'
 import { Rates } from '../../../../daemon/log/rates.ts'
 import { Recall } from '../../../../daemon/log/recall.ts'
 import type { ReplicaId } from '../../../../protocol/ids.ts'
