@@ -3,10 +3,11 @@
  * does not compile.
  */
 import type { Clock, Handlers, hostProtocol } from '../protocol/index.ts'
-import { type PluginProtocolName, pluginProtocolNames, pluginProtocols } from '../protocol/index.ts'
+import { limits, type PluginProtocolName, pluginProtocolNames, pluginProtocols } from '../protocol/index.ts'
 import type { Approvals } from './approvals/approvals.ts'
 import type { ChangeLog } from './log/change-log.ts'
 import { serveSync } from './log/conversation.ts'
+import { Rates } from './log/rates.ts'
 import type { Verification } from './log/verification.ts'
 import type { Log } from './log.ts'
 import { type HostContext, serveHostStream } from './net/host-stream.ts'
@@ -29,8 +30,9 @@ export function protocolBindings(components: ProtocolComponents): ProtocolBindin
   const { approvals, changeLog, clock, handlers, links, log, verification } = components
   const hostLog = log.sub('host')
   const syncLog = log.sub('sync')
+  const calls = new Rates(clock, limits.maxCallsPerPeerSecond, 'maxCallsPerPeerSecond')
   const servers: Servers = {
-    host: ({ link, channel }) => serveHostStream({ link, channel, handlers, links, clock, log: hostLog }),
+    host: ({ link, channel }) => serveHostStream({ link, channel, handlers, links, calls, clock, log: hostLog }),
     sync: async ({ session, channel }) => {
       if (session === undefined) return
       await serveSync(changeLog, {

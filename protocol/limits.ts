@@ -165,6 +165,11 @@ export const limitTable = {
     reason: 'loading a document reserves 72 bytes for each counter that changes leave out: this many are 288 MB',
   },
   maxOpsPerPeerSecond: { value: 100_000, unit: 'ops/s', reason: 'one peer cannot fill the log alone' },
+  maxCallsPerPeerSecond: {
+    value: 2_000,
+    unit: 'count',
+    reason: 'host calls of one peer: the longest of those that are answered at once takes a quarter of a millisecond',
+  },
   maxOpenOpsPerPeer: {
     value: 200_000,
     unit: 'ops',

@@ -37,6 +37,15 @@ const listBytes = 128 * 1024
 /** Heads of one block that are shown: a block may have any number, and the page must fit a frame. */
 const maxHeadsShown = 1_000
 
+/** Who looks at the list. */
+export interface ListReader {
+  mayRead(address: BlockAddress): boolean
+  /** Behind an address that may not be read, where the next one is that may; undefined: nowhere. */
+  next(address: BlockAddress): string | undefined
+}
+
+const everyone: ListReader = { mayRead: () => true, next: () => undefined }
+
 export class Blocks {
   readonly #components: BlocksComponents
 
@@ -44,20 +53,31 @@ export class Blocks {
     this.#components = components
   }
 
-  list(
-    page: { after: string; limit: number },
-    mayRead: (row: BlockRow) => boolean,
-  ): { blocks: Summary[]; more: boolean } {
+  list(page: { after: string; limit: number }, reader: ListReader = everyone): { blocks: Summary[]; more: boolean } {
     const blocks: Summary[] = []
     let bytes = 0
-    // In order from where the page begins: what comes behind it is not looked at.
-    for (const row of this.#components.log.index.after(page.after)) {
-      if (!mayRead(row)) continue
+    for (const row of this.#readable(page.after, reader)) {
       bytes += Buffer.byteLength(row.meta.description ?? '')
       if (blocks.length === page.limit || bytes > listBytes) return { blocks, more: true }
       blocks.push(summaryOf(row))
     }
     return { blocks, more: false }
+  }
+
+  /** In order behind an address; what cannot be read is passed over without being looked at one by one. */
+  *#readable(after: string, reader: ListReader): Generator<BlockRow, void, undefined> {
+    let place: string | undefined = `${after}\0`
+    while (place !== undefined) {
+      let next: string | undefined
+      for (const row of this.#components.log.index.from(place)) {
+        if (reader.mayRead(row.address)) yield row
+        else {
+          next = reader.next(row.address)
+          break
+        }
+      }
+      place = next
+    }
   }
 
   /** @throws `block-not-found`, `view-failed` */

@@ -77,11 +77,10 @@ export class BlockIndex {
     return this.#sorted.flatMap((address) => this.at(address) ?? [])
   }
 
-  /** Live blocks behind an address, in order; the index must not change meanwhile. */
-  *after(address: string): Generator<BlockRow, void, undefined> {
-    for (let index = this.#placeOf(address); index < this.#sorted.length; index++) {
-      const next = this.#sorted[index]
-      const row = next === undefined || next === address ? undefined : this.at(next)
+  /** Live blocks from a place in the order of addresses on; the index must not change meanwhile. */
+  *from(place: string): Generator<BlockRow, void, undefined> {
+    for (let index = this.#placeOf(place); index < this.#sorted.length; index++) {
+      const row = this.at(this.#sorted[index] as BlockAddress)
       if (row !== undefined) yield row
     }
   }

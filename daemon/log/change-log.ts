@@ -9,6 +9,7 @@ import type { BlockAddress, ChangeHash, PeerId, ReplicaId } from '../../protocol
 import type { Clock } from '../../protocol/index.ts'
 import { checkOptions } from '../../protocol/schemas/index.ts'
 import { readChange, type Settlement } from '../../protocol/sync/index.ts'
+import { LineShares } from '../line-shares.ts'
 import type {
   BlockId,
   BlockRow,
@@ -66,6 +67,8 @@ export interface ChangeLogInit {
   readonly quotas?: Partial<Quotas>
 }
 
+const complaintsPerMinute = 10
+
 /** Made by {@link openChangeLog}: what is below exists only once the store was read. */
 export class ChangeLog {
   readonly index: BlockIndex
@@ -74,6 +77,8 @@ export class ChangeLog {
   readonly streams = new Map<string, Set<(reason: MooringError) => void>>()
   readonly quarantine: Quarantine
   readonly holdings = new Holdings()
+  /** Of changes that plugins say they cannot take. */
+  readonly complaints: LineShares
   /** What was lost with damaged rows, and what waits for it. */
   readonly missing: Missing
   readonly repairComponents: RepairComponents
@@ -89,6 +94,7 @@ export class ChangeLog {
   constructor(init: ChangeLogInit, state: ChangeLogState) {
     this.#init = init
     const { storage, clock, self } = init
+    this.complaints = new LineShares(clock, complaintsPerMinute)
     const index = new BlockIndex()
     index.load(state.rows, state.quarantined, state.setBacks)
     const missing = new Missing(state.lost, state.waiting)

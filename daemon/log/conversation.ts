@@ -33,8 +33,6 @@ export async function serveSync(log: ChangeLog, init: ConversationInit): Promise
 
 /** Frames of one stream on their way to the store: what waits there waits before everyone else's. */
 const maxFramesInFlight = 64
-/** Complaints of one stream that reach the log of the daemon. */
-const maxPoisonLines = 10
 
 class Conversation {
   readonly #log: ChangeLog
@@ -56,7 +54,6 @@ class Conversation {
   }
   #unstoredBytes = 0
   #framesInFlight = 0
-  #poisonLines = 0
   #roomWaiter: (() => void) | undefined
 
   constructor(log: ChangeLog, init: ConversationInit) {
@@ -217,7 +214,7 @@ class Conversation {
           break
         }
         case 'poison':
-          if (++this.#poisonLines > maxPoisonLines) break
+          if (!this.#log.complaints.take(this.#init.peer)) break
           this.#init.log.warn(
             { peer: this.#init.peer, block: effect.block, hash: effect.hash },
             'a plugin cannot take a change',

@@ -6,15 +6,23 @@
 import { MooringError } from '../../protocol/errors.ts'
 import type { ChangeHash, PeerId } from '../../protocol/ids.ts'
 import type { Clock } from '../../protocol/index.ts'
-import { admitChange, type NewObject, ownsActor, type SentTip, type Settlement } from '../../protocol/sync/index.ts'
+import {
+  admitChange,
+  type NewObject,
+  newMeter,
+  ownsActor,
+  type SentTip,
+  type Settlement,
+} from '../../protocol/sync/index.ts'
 import type { AppendOutcome, BlockRow, ChangeEntry, Origin, SuspensionRow } from '../storage/storage.ts'
 import { type AuthorGrant, Authorship } from './authorship.ts'
 import type { BlockIndex } from './block-index.ts'
 import type { Committer } from './committer.ts'
-import { type Facts, readFrames } from './frame-reading.ts'
+import { costOfReading, type Facts, readFrames } from './frame-reading.ts'
 import { costOf, type Ledger } from './ledger.ts'
 import type { Ledgers } from './ledgers.ts'
 import type { Missing } from './missing.ts'
+import { Pace } from './pace.ts'
 import { checkPlace, checkRoom } from './placement.ts'
 import type { Quarantine } from './quarantine.ts'
 import type { Quotas } from './quotas.ts'
@@ -59,9 +67,11 @@ export class Ingest {
   readonly #looking = new Turns()
   readonly #turns = new Turns()
   readonly #rates: Rates
+  readonly #pace: Pace
 
   constructor(components: IngestComponents) {
     this.#components = components
+    this.#pace = new Pace(components.clock)
     this.#rates = new Rates(components.clock, components.quotas.maxOpsPerPeerSecond)
     this.#recall = new Recall(components, this.#rates)
   }
@@ -84,9 +94,9 @@ export class Ingest {
       this.#rates.spend(peer, chunks.length + opsPerTip * submission.tips.length, bill)
       // One after another: what takes longer to look at must not be overtaken by what builds on it.
       const { refusal, ...checked } = await this.#looking.take(turnOf(submission), async () => {
-        const facts = await readFrames(submission.frames)
-        const cost = facts.reduce((sum, fact) => sum + costOf(fact), 0)
-        this.#rates.spend(peer, cost - facts.length, bill)
+        // What came before it may have used up what there was.
+        this.#rates.spend(peer, 0, bill)
+        const { facts, cost } = await this.#read(submission, bill)
         settled = this.#rates.open(peer, cost)
         return this.#look(submission, row, facts)
       })
@@ -97,6 +107,20 @@ export class Ingest {
       return chunks.map(() => refusal)
     } finally {
       settled()
+    }
+  }
+
+  /** What is refused is paid for by the work that it took, which may be far more than it looks like. */
+  async #read({ frames, origin }: Submission, bill: Bill): Promise<{ facts: Facts[]; cost: number }> {
+    const meter = newMeter()
+    try {
+      const facts = await readFrames(frames, { meter, pace: this.#pace })
+      const cost = facts.reduce((sum, fact) => sum + costOf(fact), 0)
+      this.#rates.spend(origin.peer, Math.max(cost, costOfReading(meter)) - facts.length, bill)
+      return { facts, cost }
+    } catch (error) {
+      this.#rates.charge(origin.peer, costOfReading(meter))
+      throw error
     }
   }
 
@@ -175,13 +199,14 @@ export class Ingest {
   /** The entries of those changes that the block does not have. @throws the refusal of the whole frame */
   #admit(checked: Checked, ledger: Ledger): ChangeEntry[] {
     const { origin, grantVersion, block, chunks, facts, authorship } = checked
+    const { missing, quotas, self } = this.#components
     const senders = [`${origin.peer} ${grantVersion}`, senderOf(checked)]
     const entries: ChangeEntry[] = []
     try {
       for (const [index, fact] of facts.entries()) {
         const bytes = chunks[index]
         if (bytes === undefined) throw new MooringError('internal')
-        if (this.#components.missing.isOther(block, fact)) throw new MooringError('equivocation')
+        if (missing.isOther(block, fact)) throw new MooringError('equivocation')
         const admission = admitChange(fact, ledger)
         if (admission.outcome === 'stale') {
           // Known by its hash: sent twice, settled without a second row. Otherwise one actor told two stories.
@@ -192,8 +217,8 @@ export class Ingest {
           throw new MooringError('bad-signature', { detail: 'no signature covers a change' })
         // Heads count for who made them: a supplier cannot make any in the name of another.
         const owner = authorship.owner(fact.actor)
-        checkPlace(fact, ledger, senders, (actor) => ownsActor(this.#components.self, owner, actor))
-        checkRoom(fact, admission.objects.length, ledger, this.#components.quotas)
+        checkPlace(fact, ledger, senders, (actor) => ownsActor(self, owner, actor))
+        checkRoom(fact, admission.objects.length, ledger, quotas, owner === self)
         ledger.apply(fact, { ...admission, content: fact.content })
         const tip = authorship.tip(fact.actor)
         const author = authorship.supplied(fact.actor)

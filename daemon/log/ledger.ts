@@ -26,9 +26,14 @@ const plainBytes = 128
 /** What a change holds beside that: a document is made of it, whatever it was compressed to. */
 export const contentOf = (expandedBytes: number): number => Math.max(0, expandedBytes - plainBytes)
 
+/** What the ids of all actors of one owner begin with. */
+const ownerOf = (actor: ActorId): string => actor.slice(0, 32)
+
 export class Ledger implements BlockKnowledge {
   readonly block: BlockId
   readonly #clock = new Map<ActorId, ActorTip>()
+  /** Actors of each owner, by the beginning of their ids. */
+  readonly #owned = new Map<string, number>()
   readonly #objects = new Map<string, KnownObject>()
   readonly #known = new Map<ChangeHash, number>()
   /** Heads of the block, each with the actor whose newest change it is; the schema's frozen change is nobody's. */
@@ -66,7 +71,7 @@ export class Ledger implements BlockKnowledge {
     for (const head of heads) ledger.#heads.set(head, undefined)
     await inTurns(clock, (each) => {
       // What was signed is of no use here.
-      ledger.#clock.set(each.actor, { seq: each.seq, hash: each.hash, maxOp: each.maxOp })
+      ledger.#setTip(each.actor, { seq: each.seq, hash: each.hash, maxOp: each.maxOp })
       // The frozen initial change is in the clock and in no log row.
       ledger.#known.set(each.hash, each.maxOp)
       if (heads.has(each.hash)) ledger.#heads.set(each.hash, each.actor)
@@ -83,6 +88,11 @@ export class Ledger implements BlockKnowledge {
 
   get actors(): number {
     return this.#clock.size
+  }
+
+  /** Of who owns this one. */
+  actorsBeside(actor: ActorId): number {
+    return this.#owned.get(ownerOf(actor)) ?? 0
   }
 
   get objects(): number {
@@ -170,7 +180,7 @@ export class Ledger implements BlockKnowledge {
     const replaced = facts.deps.flatMap((dep) => (this.#heads.has(dep) ? [[dep, this.#heads.get(dep)] as const] : []))
     for (const [dep] of replaced) this.#heads.delete(dep)
     this.#heads.set(facts.hash, facts.actor)
-    this.#clock.set(facts.actor, { seq: facts.seq, hash: facts.hash, maxOp: facts.maxOp })
+    this.#setTip(facts.actor, { seq: facts.seq, hash: facts.hash, maxOp: facts.maxOp })
     this.#known.set(facts.hash, facts.maxOp)
     for (const object of objects) this.#objects.set(object.opId, object)
     this.maxOp = Math.max(this.maxOp, facts.maxOp)
@@ -178,8 +188,7 @@ export class Ledger implements BlockKnowledge {
     this.gaps += gap
     this.content += content
     this.#undo.push(() => {
-      if (before.last === undefined) this.#clock.delete(facts.actor)
-      else this.#clock.set(facts.actor, before.last)
+      this.#setTip(facts.actor, before.last)
       this.#known.delete(facts.hash)
       this.#heads.delete(facts.hash)
       for (const [dep, actor] of replaced) this.#heads.set(dep, actor)
@@ -189,6 +198,13 @@ export class Ledger implements BlockKnowledge {
       this.gaps = before.gaps
       this.content = before.content
     })
+  }
+
+  #setTip(actor: ActorId, tip: ActorTip | undefined): void {
+    const change = Number(tip !== undefined) - Number(this.#clock.has(actor))
+    if (change !== 0) this.#owned.set(ownerOf(actor), this.actorsBeside(actor) + change)
+    if (tip === undefined) this.#clock.delete(actor)
+    else this.#clock.set(actor, tip)
   }
 
   keep(): void {

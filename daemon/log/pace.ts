@@ -19,13 +19,15 @@ export class Pace {
 
   /** Before a step that takes a few microseconds, or the encoding of a frame: at once, or in the next turn. */
   async step(): Promise<void> {
-    if (this.#next !== undefined) return this.#next
-    if (this.#beganMs === undefined) {
-      this.#beganMs = this.#clock.monotonicMs()
-      setImmediate(() => this.#end())
-    } else if (this.#clock.monotonicMs() - this.#beganMs >= turnMs) {
-      this.#next = new Promise<void>((resolve) => setImmediate(() => this.#end(resolve)))
-      return this.#next
+    for (;;) {
+      if (this.#next !== undefined) await this.#next
+      else if (this.#beganMs === undefined) {
+        this.#beganMs = this.#clock.monotonicMs()
+        setImmediate(() => this.#end())
+        return
+      } else if (this.#clock.monotonicMs() - this.#beganMs < turnMs) return
+      // All who waited go on one after the other: this turn may be used up again before it is everyone's.
+      else this.#next = new Promise<void>((resolve) => setImmediate(() => this.#end(resolve)))
     }
   }
 

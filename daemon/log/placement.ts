@@ -38,18 +38,26 @@ export function checkPlace(
   }
 }
 
+/** Of the actors that a block may have, one owner has this part: every process of everybody else needs one as well. */
+export const maxActorsPerOwner = limits.maxActorsPerBlock / 8
+
 /** Bounds of a block: what is kept in memory to take changes in, and what a document is made of. */
 export function checkRoom(
-  fact: Pick<Facts, 'content' | 'ops' | 'seq'>,
+  fact: Pick<Facts, 'actor' | 'content' | 'ops' | 'seq'>,
   objects: number,
-  ledger: Pick<Ledger, 'actors' | 'content' | 'objects' | 'ops'>,
+  ledger: Pick<Ledger, 'actors' | 'actorsBeside' | 'content' | 'objects' | 'ops'>,
   quotas: Pick<Quotas, 'maxBytesPerBlock' | 'maxOpsPerBlock'> = limits,
+  isDaemons = false,
 ): void {
   const isFull: readonly (readonly [boolean, string])[] = [
     [ledger.ops + costOf(fact) > quotas.maxOpsPerBlock, 'a block has at most maxOpsPerBlock operations'],
     [ledger.content + fact.content > quotas.maxBytesPerBlock, 'a block holds at most maxBytesPerBlock bytes'],
     [ledger.objects + objects > limits.maxObjectsPerBlock, 'a block has at most maxObjectsPerBlock objects'],
     [fact.seq === 1 && ledger.actors >= limits.maxActorsPerBlock, 'a block has at most maxActorsPerBlock actors'],
+    [
+      fact.seq === 1 && !isDaemons && ledger.actorsBeside(fact.actor) >= maxActorsPerOwner,
+      'one key has at most an eighth of maxActorsPerBlock actors in a block',
+    ],
   ]
   for (const [isOver, bound] of isFull) {
     if (!isOver) continue

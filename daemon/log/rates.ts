@@ -6,7 +6,7 @@
 import { MooringError } from '../../protocol/errors.ts'
 import type { PeerId, ReplicaId } from '../../protocol/ids.ts'
 import type { Clock } from '../../protocol/index.ts'
-import { limits } from '../../protocol/limits.ts'
+import { type LimitName, limits } from '../../protocol/limits.ts'
 
 /** What one piece of work has cost so far: what more it costs is known only while it is done. */
 export interface Bill {
@@ -37,11 +37,13 @@ const maxWaiting = 64
 export class Rates {
   readonly #clock: Clock
   readonly #perSecond: number
+  readonly #bound: LimitName
   readonly #accounts = new Map<PeerId, Account>()
 
-  constructor(clock: Clock, perSecond: number = limits.maxOpsPerPeerSecond) {
+  constructor(clock: Clock, perSecond: number = limits.maxOpsPerPeerSecond, bound: LimitName = 'maxOpsPerPeerSecond') {
     this.#clock = clock
     this.#perSecond = perSecond
+    this.#bound = bound
   }
 
   /**
@@ -63,7 +65,12 @@ export class Rates {
     const owed = Math.max(0, -account.tokens)
     const waitMs = Math.floor((owed * 1_000) / this.#perSecond) + 1 + place * turnMs
     if (bill !== undefined) keepTurn(bill.replica, account, waitMs)
-    throw new MooringError('rate-limited', { detail: 'maxOpsPerPeerSecond', retryAfterMs: waitMs })
+    throw new MooringError('rate-limited', { detail: this.#bound, retryAfterMs: waitMs })
+  }
+
+  /** Counts work that was done already, however little is left. */
+  charge(peer: PeerId, cost: number): void {
+    this.#account(peer).tokens -= cost
   }
 
   /** Work of so many operations stays in memory until the answer is called, once. @throws `rate-limited` */

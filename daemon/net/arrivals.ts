@@ -2,14 +2,14 @@
  * Log lines about plugins that come and go. Keeps true: a plugin that reconnects all the time fills no log; what it does
  * beyond its share is logged where only somebody who looks for it sees it.
  */
-import type { Clock, PeerId } from '../../protocol/index.ts'
+import type { Clock } from '../../protocol/index.ts'
+import { LineShares } from '../line-shares.ts'
 import type { Logger } from '../log.ts'
 import type { Session } from './link.ts'
 import type { Links } from './links.ts'
 
 /** Of one plugin: more than any that works makes, also while its network comes and goes. */
 const linesPerMinute = 20
-const minuteMs = 60_000
 
 export interface ArrivalsInit {
   readonly links: Pick<Links, 'onWelcome' | 'onEnd'>
@@ -19,18 +19,10 @@ export interface ArrivalsInit {
 
 /** Logs from now on, for as long as the links live. */
 export function logArrivals({ links, clock, log }: ArrivalsInit): void {
-  // One entry for each key that was ever welcomed: as many as the operator approved.
-  const shares = new Map<PeerId, { sinceMs: number; lines: number }>()
+  const shares = new LineShares(clock, linesPerMinute)
   const write = (session: Session, fields: object, message: string): void => {
     const { peer, name, link } = session
-    const nowMs = clock.monotonicMs()
-    let share = shares.get(peer)
-    if (share === undefined || nowMs - share.sinceMs >= minuteMs) {
-      share = { sinceMs: nowMs, lines: 0 }
-      shares.set(peer, share)
-    }
-    share.lines += 1
-    log[share.lines > linesPerMinute ? 'debug' : 'info']({ peer, name, from: link.from, ...fields }, message)
+    log[shares.take(peer) ? 'info' : 'debug']({ peer, name, from: link.from, ...fields }, message)
   }
   links.onWelcome((session) => write(session, { version: session.version }, 'a plugin connected'))
   links.onEnd(({ session, reason }) => {

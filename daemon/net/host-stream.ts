@@ -14,6 +14,7 @@ import {
   hostProtocol,
   MooringError,
   type Op,
+  type PeerId,
   serveCalls,
 } from '../../protocol/index.ts'
 import type { Logger } from '../log.ts'
@@ -32,6 +33,8 @@ export interface HostStreamInit {
   readonly channel: Channel
   readonly handlers: Handlers<typeof hostProtocol, HostContext>
   readonly links: Pick<Links, 'codeOf'>
+  /** Counts what each peer asks. */
+  readonly calls: { spend(peer: PeerId, calls: number): void }
   readonly clock: Clock
   readonly log: Logger
 }
@@ -54,6 +57,7 @@ export function serveHostStream(init: HostStreamInit): Promise<void> {
     admit: (op) => {
       if (link.reason !== undefined) throw link.reason
       if (link.state === 'lobby' && op !== 'session.hello') throw new MooringError(init.links.codeOf(link.peer))
+      if (link.session !== undefined) init.calls.spend(link.peer, 1)
     },
     authorise: (_name, op, input) => authorise(link, op, input),
     onBeat: () => link.session?.beat(),

@@ -7,7 +7,7 @@ import { hash as digest } from 'node:crypto'
 import { inflateRawSync } from 'node:zlib'
 import type { ActorId, ChangeHash } from '../ids.ts'
 import { limits } from '../limits.ts'
-import type { Meter } from './columns.ts'
+import { type Meter, newMeter } from './columns.ts'
 import { ByteReader } from './leb128.ts'
 import { readOpColumns } from './op-columns.ts'
 import { checkOps, type MadeObject, type NamedOperation, type TouchedObject } from './ops.ts'
@@ -63,12 +63,12 @@ export interface ChangeFacts {
 /**
  * Reads exactly one change chunk, plain or compressed.
  *
- * @param meter counts the rows that were expanded, also when the change is refused
+ * @param meter counts the rows and bytes that were expanded, also when the change is refused
  * @throws `bad-change` or `change-too-large`; the detail begins with the id of the rule
  */
-export function readChange(chunk: Uint8Array, meter: Meter = { rows: 0 }): ChangeFacts {
+export function readChange(chunk: Uint8Array, meter: Meter = newMeter()): ChangeFacts {
   if (chunk.length > limits.maxChangeBytes) refuse('change-bytes')
-  const { expanded, body, hash } = openChunk(chunk)
+  const { expanded, body, hash } = openChunk(chunk, meter)
   const reader = new ByteReader(expanded, body)
 
   const deps = readDeps(reader)
@@ -111,10 +111,14 @@ interface OpenChunk {
 }
 
 /** Header, inflation and checksum. The hash covers type, length and contents of the uncompressed form. */
-function openChunk(chunk: Uint8Array): OpenChunk {
+function openChunk(chunk: Uint8Array, meter: Meter): OpenChunk {
   const header = readChunkHeader(chunk, 0)
   if (header.end !== chunk.length) refuse('trailing-bytes')
-  const expanded = header.type === chunkType.compressedChange ? expand(chunk, header.body) : chunk
+  const isCompressed = header.type === chunkType.compressedChange
+  // Before it is inflated, which may fail at the very end.
+  meter.bytes += isCompressed ? limits.maxExpandedBytes : chunk.length
+  const expanded = isCompressed ? expand(chunk, header.body) : chunk
+  if (isCompressed) meter.bytes -= limits.maxExpandedBytes - expanded.length
   const body = expanded === chunk ? header.body : readChunkHeader(expanded, 0).body
   const hash = digest('sha256', expanded.subarray(typeAt), 'hex')
   if (!hash.startsWith(hexOf(chunk, checksumAt, typeAt))) refuse('checksum')

@@ -9,10 +9,13 @@ import { refuse, type StructureRule } from './structure-rules.ts'
 /** Absent entry of a column of numbers; no number in a change is negative. */
 export const absent = -1
 
-/** Counts expanded rows, the unit of work of a check. */
+/** Counts the work of a check: expanded rows, and bytes that were inflated and hashed. */
 export interface Meter {
   rows: number
+  bytes: number
 }
+
+export const newMeter = (): Meter => ({ rows: 0, bytes: 0 })
 
 /** Bytes of one column inside the chunk. */
 export interface ColumnBytes {

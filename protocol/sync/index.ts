@@ -2,6 +2,7 @@
 export * from './actor.ts'
 export * from './admit.ts'
 export * from './change-structure.ts'
+export { type Meter, newMeter } from './columns.ts'
 export * from './document-bounds.ts'
 export * from './empty-change.ts'
 export * from './frames.ts'

@@ -4,7 +4,7 @@
  */
 import { limits } from '../limits.ts'
 import { type ChangeFacts, readChange, readChunkHeader } from './change-structure.ts'
-import type { Meter } from './columns.ts'
+import { type Meter, newMeter } from './columns.ts'
 import { refuse } from './structure-rules.ts'
 
 /**
@@ -30,7 +30,7 @@ export function splitChunks(run: Uint8Array): Uint8Array[] {
  *
  * @throws `bad-change`, `change-too-large`
  */
-export function checkRun(chunks: readonly Uint8Array[], meter: Meter = { rows: 0 }): ChangeFacts[] {
+export function checkRun(chunks: readonly Uint8Array[], meter: Meter = newMeter()): ChangeFacts[] {
   if (chunks.length > limits.maxChangesPerFrame) refuse('run-changes')
   let ops = 0
   let bytes = 0

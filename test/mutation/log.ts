@@ -32,7 +32,7 @@ export const logMutations: readonly Mutation[] = [
     edits: [
       {
         file: 'daemon/log/ingest.ts',
-        find: "if (this.#components.missing.isOther(block, fact)) throw new MooringError('equivocation')",
+        find: "if (missing.isOther(block, fact)) throw new MooringError('equivocation')",
         replace: '',
       },
     ],
@@ -215,6 +215,65 @@ export const logMutations: readonly Mutation[] = [
       },
     ],
     tests: [{ file: rules, title: 'refuses what comes above the rate of one peer, and takes it later' }],
+  },
+  {
+    name: 'paid-reading',
+    promise: 'the work for a change that is refused is paid for',
+    edits: [
+      { file: 'daemon/log/ingest.ts', find: 'this.#rates.charge(origin.peer, costOfReading(meter))', replace: '' },
+    ],
+    tests: [
+      {
+        file: 'test/network/unpaid-work.test.ts',
+        title: 'is paid for by the mebibyte, on however many streams it comes',
+      },
+    ],
+  },
+  {
+    name: 'actors-share',
+    promise: 'one key cannot use up the actors that a block may have',
+    edits: [
+      {
+        file: 'daemon/log/placement.ts',
+        find: 'fact.seq === 1 && !isDaemons && ledger.actorsBeside(fact.actor) >= maxActorsPerOwner',
+        replace: 'false',
+      },
+    ],
+    tests: [{ file: 'test/network/unpaid-work.test.ts', title: 'leave room for those of everybody else' }],
+  },
+  {
+    name: 'complaint-share',
+    promise: 'complaints of one plugin do not fill the log of the daemon',
+    edits: [
+      {
+        file: 'daemon/log/conversation.ts',
+        find: 'if (!this.#log.complaints.take(this.#init.peer)) break',
+        replace: '',
+      },
+    ],
+    tests: [
+      {
+        file: 'test/network/unpaid-work.test.ts',
+        title: 'reach the log of the daemon so many times a minute, on however many streams they are made',
+      },
+    ],
+  },
+  {
+    name: 'list-skips',
+    promise: 'a list does not look through what its reader may not read',
+    edits: [
+      {
+        file: 'daemon/handlers/blocks.ts',
+        find: '          next = reader.next(row.address)\n          break\n',
+        replace: '          continue\n',
+      },
+    ],
+    tests: [
+      {
+        file: 'test/network/unpaid-work.test.ts',
+        title: 'has what may be read, and passes over the rest without looking at it',
+      },
+    ],
   },
   {
     name: 'begun-work',

@@ -21,7 +21,7 @@ export function blockHandlers({
   log,
 }: ControlComponents): BlockHandlers {
   return {
-    'block.list': ({ after, limit }) => blocks.list({ after, limit }, () => true),
+    'block.list': ({ after, limit }) => blocks.list({ after, limit }),
     'block.show': ({ address, offset }) => blocks.show(address, offset),
     async 'block.compact'({ address, dryRun }) {
       const row = blocks.find(address)

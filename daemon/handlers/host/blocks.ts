@@ -1,6 +1,7 @@
 /** Blocks for plugins without a replica: only what the caller may read, and nothing about the rest. */
-import { allows, type Handlers, type hostProtocol } from '../../../protocol/index.ts'
+import type { Handlers, hostProtocol } from '../../../protocol/index.ts'
 import { type HostContext, requireSession } from '../../net/host-stream.ts'
+import { listReader } from '../list-reader.ts'
 import type { HostComponents, HostShared } from './context.ts'
 
 type BlockHandlers = Pick<
@@ -12,9 +13,7 @@ export function blockHandlers({ blocks, renderings }: HostComponents & HostShare
   return {
     'block.list'({ after, limit }, context) {
       const { grants } = requireSession(context)
-      return blocks.list({ after, limit }, ({ address }) =>
-        allows(grants, { area: 'blocks', right: 'read', subject: address }),
-      )
+      return blocks.list({ after, limit }, listReader(grants))
     },
     'block.get': ({ address, offset }, context) =>
       renderings.run(requireSession(context).peer, 'block.get', () => blocks.show(address, offset)),

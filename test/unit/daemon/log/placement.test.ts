@@ -1,11 +1,14 @@
 /** Whether a block has room for a change: each bound met, and exceeded by one. */
 import { expect, it } from 'vitest'
-import { checkRoom } from '../../../../daemon/log/placement.ts'
+import { checkRoom, maxActorsPerOwner } from '../../../../daemon/log/placement.ts'
+import type { ActorId } from '../../../../protocol/ids.ts'
 import { limits } from '../../../../protocol/limits.ts'
 
-const fact = (ops: number, seq = 1, content = 0) => ({ seq, ops, content })
-const ledger = (held: Partial<Record<'ops' | 'objects' | 'actors' | 'content', number>>) => ({
+const actor = 'ab'.repeat(24) as ActorId
+const fact = (ops: number, seq = 1, content = 0) => ({ actor, seq, ops, content })
+const ledger = (held: Partial<Record<'ops' | 'objects' | 'actors' | 'content' | 'beside', number>>) => ({
   ...{ ops: 0, objects: 0, actors: 0, content: 0 },
+  actorsBeside: () => held.beside ?? 0,
   ...held,
 })
 
@@ -27,6 +30,12 @@ it('has so many actors, who then go on', () => {
   checkRoom(fact(1), 0, ledger({ actors: limits.maxActorsPerBlock - 1 }))
   expect(() => checkRoom(fact(1), 0, ledger({ actors: limits.maxActorsPerBlock }))).toThrow(/maxActorsPerBlock/)
   checkRoom(fact(1, 2), 0, ledger({ actors: limits.maxActorsPerBlock }))
+})
+
+it('has an eighth of its actors for one key, who then go on', () => {
+  checkRoom(fact(1), 0, ledger({ beside: maxActorsPerOwner - 1 }))
+  expect(() => checkRoom(fact(1), 0, ledger({ beside: maxActorsPerOwner }))).toThrow(/an eighth/)
+  checkRoom(fact(1, 2), 0, ledger({ beside: maxActorsPerOwner }))
 })
 
 it('holds so many bytes, and what takes none may go on', () => {

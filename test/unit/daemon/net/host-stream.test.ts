@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from 'vitest'
+import { Rates } from '../../../../daemon/log/rates.ts'
 import { type HostContext, requireSession, serveHostStream } from '../../../../daemon/net/host-stream.ts'
 import { Links, type Standing } from '../../../../daemon/net/links.ts'
 import {
@@ -56,7 +57,8 @@ function served(standing: Standing) {
   const [ours, theirs] = createStreamPair()
   const error = vi.fn<(fields: object, message: string) => void>()
   const channel = new Channel(ours, { clock })
-  void serveHostStream({ link, channel, handlers, links, clock, log: { ...quietLog, error } })
+  const calls = new Rates(clock, 10)
+  void serveHostStream({ link, channel, handlers, links, calls, clock, log: { ...quietLog, error } })
   const plugin = new Channel(theirs, { clock })
   let lastId = 0
   const call = async (op: string, input: object) => {
@@ -113,6 +115,16 @@ describe('a stream of the host protocol', () => {
     state.grants = ['blocks:read:space:home/notes', '!blocks:read:space:home/*']
     expect(await get()).toMatchObject(missing)
     expect(ran).toHaveBeenCalledOnce()
+  })
+
+  it('answers so many calls of a peer in a second, and goes on after that', async () => {
+    const { call, clock, ran, welcome } = served('approved')
+    welcome()
+    for (let n = 0; n < 10; n++) expect(await call('daemon.echo', { text: 'hi' })).toMatchObject({ t: 'result' })
+    expect(await call('daemon.echo', { text: 'hi' })).toMatchObject({ t: 'error', code: 'rate-limited' })
+    expect(ran).toHaveBeenCalledTimes(10)
+    await clock.advance(200)
+    expect(await call('daemon.echo', { text: 'hi' })).toMatchObject({ t: 'result' })
   })
 
   it('serves nothing once the link has ended', async () => {

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { MooringError } from '../../../../protocol/errors.ts'
 import { limits } from '../../../../protocol/limits.ts'
 import { readChange } from '../../../../protocol/sync/change-structure.ts'
+import { newMeter } from '../../../../protocol/sync/columns.ts'
 import { checkRun } from '../../../../protocol/sync/split.ts'
 import { nullItems as nullItemsOf } from '../../../fixtures/bombs.ts'
 import { assemble, bodyOf, type ChangeParts, columnIds, takeApart, wrap } from '../../../fixtures/change-builder.ts'
@@ -28,14 +29,14 @@ describe('bombs', () => {
   it.each([limits.maxOpsPerFrame + 1, 1e6, 5e6, 2e7, 1e9, 2 ** 40])('refuses %d list items in a few bytes', (count) => {
     for (const chunk of [assemble(nullItems(count)), wrap(bodyOf(nullItems(count)), { deflate: true })]) {
       expect(chunk.length).toBeLessThan(180)
-      const meter = { rows: 0 }
+      const meter = newMeter()
       expect(refusal(() => readChange(chunk, meter))).toBe('op-count')
       expect(meter.rows).toBe(0)
     }
   })
 
   it('takes as many operations as the limit allows', () => {
-    const meter = { rows: 0 }
+    const meter = newMeter()
     expect(readChange(assemble(nullItems(1_000)), meter).ops).toBe(1_000)
     expect(meter.rows).toBe(8_000)
   })
@@ -47,7 +48,7 @@ describe('bombs', () => {
       const id = columnIds[name as keyof typeof columnIds]
       const data = name === 'insert' || name === 'expand' ? uleb(1e9) : join(sleb(1e9), bytes(1, 0x61))
       const columns = [...parts.columns.filter((column) => column.id !== id), { id, data }].sort((a, b) => a.id - b.id)
-      const meter = { rows: 0 }
+      const meter = newMeter()
       expect(refusal(() => readChange(assemble({ ...parts, columns }), meter))).toBe('column-rows')
       expect(meter.rows).toBeLessThan(32 * columns.length)
     },
@@ -56,7 +57,7 @@ describe('bombs', () => {
   it('refuses absent entries without end', () => {
     const parts = takeApart(samples.three)
     const columns = [...parts.columns, { id: columnIds.markName, data: join(bytes(0), uleb(1e12)) }]
-    const meter = { rows: 0 }
+    const meter = newMeter()
     expect(refusal(() => readChange(assemble({ ...parts, columns }), meter))).toBe('column-rows')
     expect(meter.rows).toBeLessThan(32)
   })
@@ -67,7 +68,7 @@ describe('bombs', () => {
       id,
       data: id === columnIds.predNum ? join(bytes(0x7f), uleb(2 ** 40)) : data,
     }))
-    const meter = { rows: 0 }
+    const meter = newMeter()
     expect(refusal(() => readChange(assemble({ ...parts, columns }), meter))).toBe('pred-count')
     expect(meter.rows).toBeLessThan(32)
   })
@@ -88,7 +89,7 @@ describe('bombs', () => {
 
   it('stops a run of small bombs at the limit of the frame', () => {
     const chunk = assemble(nullItems(limits.maxOpsPerFrame / 2))
-    const meter = { rows: 0 }
+    const meter = newMeter()
     expect(
       refusal(() =>
         checkRun(

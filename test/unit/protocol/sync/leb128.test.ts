@@ -1,7 +1,7 @@
 /** Fields and columns: whatever an encoder of its own writes is read back, and no other encoding of it is. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { readBooleans, readDeltas, readNumbers, readTexts } from '../../../../protocol/sync/columns.ts'
+import { newMeter, readBooleans, readDeltas, readNumbers, readTexts } from '../../../../protocol/sync/columns.ts'
 import { ByteReader, isWholeLeb128 } from '../../../../protocol/sync/leb128.ts'
 import { booleans, deltas, rle, sized, sleb, uleb, utf8 } from '../../../fixtures/change-encoding.ts'
 
@@ -81,7 +81,7 @@ describe('columns', () => {
       fc.property(entries(maybe(fc.nat(5))), (values) => {
         fc.pre(values.some((value) => value !== null))
         const bound = boundOf(values.length)
-        const meter = { rows: 0 }
+        const meter = newMeter()
         expect(readNumbers(columnOf(rle(values, uleb)), bound, meter)).toEqual(values.map((value) => value ?? -1))
         expect(meter.rows).toBe(values.length)
         expect(readDeltas(columnOf(deltas(values)), bound, meter)).toEqual(values.map((value) => value ?? -1))
@@ -104,17 +104,17 @@ describe('columns', () => {
     const reencode = [
       (column: Uint8Array) =>
         rle(
-          readNumbers(columnOf(column), bound, { rows: 0 }).map((value) => (value < 0 ? null : value)),
+          readNumbers(columnOf(column), bound, newMeter()).map((value) => (value < 0 ? null : value)),
           uleb,
         ),
       (column: Uint8Array) =>
-        deltas(readDeltas(columnOf(column), bound, { rows: 0 }).map((value) => (value < 0 ? null : value))),
+        deltas(readDeltas(columnOf(column), bound, newMeter()).map((value) => (value < 0 ? null : value))),
       (column: Uint8Array) =>
         rle(
-          readTexts(columnOf(column), bound, { rows: 0 }).map((value) => (value === undefined ? null : utf8(value))),
+          readTexts(columnOf(column), bound, newMeter()).map((value) => (value === undefined ? null : utf8(value))),
           sized,
         ),
-      (column: Uint8Array) => booleans(readBooleans(columnOf(column), bound, { rows: 0 })),
+      (column: Uint8Array) => booleans(readBooleans(columnOf(column), bound, newMeter())),
     ]
     let read = 0
     fc.assert(
