@@ -114,8 +114,7 @@ export class ChangeLog {
     this.losses = new LossReport(state.epochs, () => committer.published)
     this.#committer = committer
     this.#ledgers = ledgers
-    const { history } = init
-    const grantOf = (peer: PeerId): AuthorGrant | undefined => init.grantOf(peer)
+    const { history, grantOf } = init
     this.#ingest = new Ingest({
       ...{ self, index, ledgers, committer, clock, quarantine, quotas, usage, history, missing, grantOf },
     })
@@ -129,15 +128,7 @@ export class ChangeLog {
     const reader = new LogReader(storage, this.authors)
     const resupply = new Resupply({ index, reader, clock })
     this.watcherComponents = {
-      self,
-      index,
-      quarantine,
-      ring,
-      reader,
-      resupply,
-      seals,
-      committer,
-      fanOut,
+      ...{ self, index, quarantine, ring, reader, resupply, seals, committer, fanOut },
       pace: new Pace(clock),
       epochs: state.epochs,
       clock,

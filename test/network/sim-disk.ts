@@ -103,6 +103,14 @@ export class SimDisk {
     return this.#journal.length
   }
 
+  /** Hashes of all changes that are stored at an address, of whatever generation. */
+  storedAt(address: string): string[] {
+    return [...this.#stored.keys()].flatMap((known) => {
+      const [at, hash] = known.split(' ')
+      return at === address && hash !== undefined ? [hash] : []
+    })
+  }
+
   holds(address: string, hash: string): boolean {
     return this.#stored.has(`${address} ${hash}`)
   }

@@ -16,7 +16,7 @@ import { SimConnection } from './sim-connection.ts'
 import { DaemonLife } from './sim-daemon.ts'
 import { SimDisk, type StoreWeather } from './sim-disk.ts'
 import { type HomeImage, SimHome } from './sim-home.ts'
-import { type ReplicaFacts, StreamOracle } from './sim-oracle.ts'
+import { keyOf, type ReplicaFacts, StreamOracle } from './sim-oracle.ts'
 import type { Address, SimProcess } from './sim-process.ts'
 import type { SimRandom } from './sim-random.ts'
 import { SimReplica } from './sim-replica.ts'
@@ -204,7 +204,11 @@ export class SimWorld {
         for (const [known, change] of ofBlock) if (change.address === address) this.deletedChanges.add(known)
         const { committer } = life.log.watcherComponents
         const [outcome] = await committer.submit([{ kind: 'delete', block: row.id, origin, grantVersion: 0 }])
-        if (outcome?.kind === 'stored') this.report.saw('deleted')
+        if (outcome?.kind === 'stored') {
+          this.report.saw('deleted')
+          // Also what was on its way then and came before: it is acknowledged by now, or soon.
+          for (const hash of this.disk.storedAt(address)) this.deletedChanges.add(keyOf(address, hash))
+        }
       } else if (this.#deleted.has(address)) {
         const block = await life.log.create({
           origin,
