@@ -67,6 +67,11 @@ export const limitTable = {
     unit: 'count',
     reason: 'what a block says of its fields or sections travels with its metadata, again each time that changes',
   },
+  maxOptionsCharsPerPeer: {
+    value: 4 * 1024 * 1024,
+    unit: 'count',
+    reason: 'of all blocks that one key made: they are in memory for as long as the daemon runs',
+  },
   maxProblems: {
     value: 20,
     unit: 'count',

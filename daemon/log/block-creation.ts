@@ -6,7 +6,7 @@ import { type BlockMeta, wholePatch } from '../../protocol/block-meta.ts'
 import { MooringError } from '../../protocol/errors.ts'
 import { type BlockAddress, formatAddress, type Label, type PeerId, type Scope } from '../../protocol/ids.ts'
 import type { Clock } from '../../protocol/index.ts'
-import type { BlockSchema } from '../../protocol/schemas/index.ts'
+import { type BlockSchema, checkOptions } from '../../protocol/schemas/index.ts'
 import type { BlockRow, CreateEntry, Origin } from '../storage/storage.ts'
 import type { BlockIndex } from './block-index.ts'
 import type { Committer } from './committer.ts'
@@ -57,7 +57,7 @@ export class BlockCreation {
 
   /**
    * The block at an address, made if there is none.
-   * @throws `address-taken`, `block-deleted`, `generation-lost`, `grant-changed`, `quota-exceeded`, `suspended`
+   * @throws `address-taken`, `block-deleted`, `generation-lost`, `grant-changed`, `invalid-input`, `quota-exceeded`, `suspended`
    */
   async create(block: CreateBlock): Promise<BlockRow> {
     const { index, maxBlocksPerPeer } = this.#init
@@ -70,16 +70,21 @@ export class BlockCreation {
       return existing.generation === known ? this.#remember(existing, block) : existing
     }
     if (known !== undefined) throw new MooringError('block-deleted')
+    checkOptions(schema.name, block.meta.options)
     this.#checkSuspension(origin.peer)
     const creating = this.#creating.get(origin.peer) ?? 0
     if (index.ownedBy(origin.peer) + creating >= maxBlocksPerPeer) {
       const detail = 'maxBlocksPerPeer: a block of its own has to be deleted first, or quota.peer_blocks raised'
       throw new MooringError('quota-exceeded', { detail, retryAfterMs: fullRetryMs })
     }
+    index.optionsRoom.check(origin.peer, undefined, block.meta)
     this.#creating.set(origin.peer, creating + 1)
+    // Taken up before the row is there, and once more by it.
+    index.optionsRoom.replace(origin.peer, undefined, block.meta)
     try {
       return await this.#make(block)
     } finally {
+      index.optionsRoom.replace(origin.peer, block.meta, undefined)
       const left = (this.#creating.get(origin.peer) ?? 1) - 1
       if (left > 0) this.#creating.set(origin.peer, left)
       else this.#creating.delete(origin.peer)

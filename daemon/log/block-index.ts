@@ -4,6 +4,7 @@
  */
 import type { BlockAddress, ChangeHash, PeerId } from '../../protocol/ids.ts'
 import type { BlockId, BlockRow, QuarantineRow, Seq, SetBackRow } from '../storage/storage.ts'
+import { OptionsRoom } from './options-room.ts'
 
 export interface BlockEvent {
   readonly seq: Seq
@@ -19,6 +20,7 @@ export class BlockIndex {
   /** The blocks of each address, deleted or not, oldest first. */
   readonly #generations = new Map<BlockAddress, BlockId[]>()
   readonly #owned = new Map<PeerId, number>()
+  readonly optionsRoom = new OptionsRoom()
   /** Ascending by seq. */
   #events: BlockEvent[] = []
   /** Blocks with changes that are no rows any more, and up to where. */
@@ -181,6 +183,7 @@ export class BlockIndex {
     if (row === undefined) return
     const last = this.#firstAfter(row.metaSeq - 1)
     if (this.#events[last]?.kind === 'meta') this.#events.splice(last, 1)
+    this.optionsRoom.replace(row.owner, row.meta, meta)
     this.#byId.set(id, { ...row, meta, metaSeq, metaAtMs })
     this.#events.push({ seq: metaSeq, kind: 'meta', block: id })
   }
@@ -254,6 +257,7 @@ export class BlockIndex {
       if (generations === undefined) this.#generations.set(row.address, [row.id])
       else generations.push(row.id)
     }
+    this.optionsRoom.replace(row.owner, this.#byId.get(row.id)?.meta, row.meta)
     this.#byId.set(row.id, row)
     if (row.horizonSeq > 0) this.#setHorizon(row.id, row.horizonSeq)
     if (row.deletedSeq === 0) this.#live.set(row.address, row.id)

@@ -7,7 +7,6 @@ import type { BlockMeta } from '../../protocol/block-meta.ts'
 import { MooringError } from '../../protocol/errors.ts'
 import type { BlockAddress, ChangeHash, PeerId, ReplicaId } from '../../protocol/ids.ts'
 import type { Clock } from '../../protocol/index.ts'
-import { checkOptions } from '../../protocol/schemas/index.ts'
 import { readChange, type Settlement } from '../../protocol/sync/index.ts'
 import { LineShares } from '../line-shares.ts'
 import type {
@@ -151,12 +150,12 @@ export class ChangeLog {
 
   /**
    * Changes what is said of a block beside its content; `by` the daemon itself when nobody is named.
-   * @throws `block-not-found`, `invalid-input`, `suspended`, `rate-limited`, `grant-changed`
+   * @throws `block-not-found`, `invalid-input`, `quota-exceeded`, `suspended`, `rate-limited`, `grant-changed`
    */
   async describe(address: BlockAddress, patch: BlockMeta, by = this.#own()): Promise<BlockRow> {
     const row = this.index.at(address)
     if (row === undefined) throw new MooringError('block-not-found')
-    if (patch.options !== undefined) checkOptions(row.schema, patch.options, row.meta.options)
+    this.index.optionsRoom.checkPatch(row, patch)
     this.spend(by.origin.peer, opsPerMeta)
     const entry = { kind: 'meta' as const, ...by, block: row.id, patch, atMs: this.#init.clock.nowMs() }
     const [outcome] = await this.#committer.submit([entry])

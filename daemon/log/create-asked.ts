@@ -3,7 +3,7 @@ import { patched } from '../../protocol/block-meta.ts'
 import { MooringError } from '../../protocol/errors.ts'
 import { allows } from '../../protocol/grants.ts'
 import { formatAddress } from '../../protocol/ids.ts'
-import { checkOptions, schemaNamed } from '../../protocol/schemas/index.ts'
+import { schemaNamed } from '../../protocol/schemas/index.ts'
 import type { DiallerFrame, Frame } from '../../protocol/sync/index.ts'
 import type { BlockRow } from '../storage/storage.ts'
 import type { ChangeLog } from './change-log.ts'
@@ -11,7 +11,7 @@ import type { ConversationInit } from './conversation-init.ts'
 
 type CreateFrame = Frame<DiallerFrame, 'create'>
 
-/** @throws `grant-missing`, `invalid-input`, `generation-lost`, `address-taken`, and what {@link ChangeLog.create} throws */
+/** @throws `grant-missing`, `generation-lost`, `address-taken`, and what {@link ChangeLog.create} throws */
 export async function createAsked(
   log: ChangeLog,
   init: Pick<ConversationInit, 'peer' | 'replica' | 'grants' | 'log'>,
@@ -20,8 +20,6 @@ export async function createAsked(
   const { grants, grantVersion } = init.grants()
   const address = formatAddress(scope, label)
   const schema = schemaNamed(frame.schema)
-  // With its seal it is the daemon's own word, by whatever rules it was said.
-  if (sealed === undefined) checkOptions(schema.name, meta.options)
   const may = (right: 'create' | 'read' | 'write' | 'append'): boolean =>
     allows(grants, { area: 'blocks', right, subject: address })
   const existing = log.index.at(address)

@@ -51,7 +51,7 @@ export const blockOps = {
     /** All that is said of it then. */
     output: z.strictObject({ address, meta: blockMeta }),
     needs: null,
-    errors: ['block-not-found', 'block-damaged', 'storage-failed', 'storage-full'],
+    errors: ['block-not-found', 'quota-exceeded', 'block-damaged', 'storage-failed', 'storage-full'],
   }),
   'block.watch': defineStream({
     summary: 'A line for each group of changes of a block, as they become durable.',

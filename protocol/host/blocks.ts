@@ -30,6 +30,7 @@ export const blockOps = {
     needs: { area: 'blocks', right: 'admin', subject: (input: { address: string }) => input.address },
     errors: [
       'block-not-found',
+      'quota-exceeded',
       'grant-changed',
       'suspended',
       'rate-limited',

@@ -2,6 +2,7 @@
 import type { Mutation } from './gate.ts'
 
 const forged = 'test/network/forged-generations.test.ts'
+const schemas = 'test/network/schemas.test.ts'
 const restored = 'test/network/restored-generations.test.ts'
 const rules = 'test/network/log-rules.test.ts'
 const supply = 'test/network/supply.test.ts'
@@ -25,6 +26,30 @@ export const logMutations: readonly Mutation[] = [
         title: 'that nobody holds leaves what does not build on it, and is back as soon as somebody brings it',
       },
     ],
+  },
+  {
+    name: 'options-room',
+    promise: 'what blocks say of their content is bounded for each peer, because it is in memory',
+    edits: [
+      {
+        file: 'daemon/log/options-room.ts',
+        find: 'if (more <= 0 || (',
+        replace: 'if (1 > 0 || (',
+      },
+    ],
+    tests: [{ file: schemas, title: 'have room for each peer that makes blocks' }],
+  },
+  {
+    name: 'section-places',
+    promise: 'a section stays where it is, because its place says what is in it',
+    edits: [
+      {
+        file: 'daemon/log/options-room.ts',
+        find: 'checkOptions(schema, patch.options, meta.options)',
+        replace: 'checkOptions(schema, patch.options)',
+      },
+    ],
+    tests: [{ file: schemas, title: 'keeps its sections where they are: others come behind them' }],
   },
   {
     name: 'lost-number',

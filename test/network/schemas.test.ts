@@ -1,7 +1,7 @@
 /** Blocks of every schema between replicas and the daemon: what is said of their content, and what is in them. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { appendEntry, Counter, sectionOf, splice } from '../../plugin-sdk/memory/index.ts'
-import type { BlockAddress, SchemaName, SchemaOptions } from '../../protocol/index.ts'
+import { type BlockAddress, limits, type SchemaName, type SchemaOptions, schemaNamed } from '../../protocol/index.ts'
 import { alice, bob } from '../fixtures/cast.ts'
 import { RawReplica } from '../fixtures/raw-replica.ts'
 import { RestorableWorld } from '../fixtures/restorable-world.ts'
@@ -153,6 +153,32 @@ describe('a block made with options', () => {
 })
 
 describe('the options of a block', () => {
+  it('have room for each peer that makes blocks, counted while they are made, and given back when they are shorter', async () => {
+    const by = { origin: { peer: alice.peer, replica: '1'.repeat(32) as never }, grantVersion: 1 }
+    const fields = Array.from({ length: 16 }, (_, n) => ({
+      name: `f${n}`,
+      type: 'text' as const,
+      default: 'x'.repeat(440),
+    }))
+    const meta = { options: { fields } }
+    const schema = schemaNamed('map')
+    const make = (n: number, who = by) =>
+      world.log.create({ ...who, scope: 'space:home' as never, label: `b${n}` as never, schema, meta })
+    const fits = Math.floor(limits.maxOptionsCharsPerPeer / JSON.stringify(meta.options).length)
+    const made = await Promise.allSettled(Array.from({ length: fits + 20 }, (_, n) => make(n)))
+    const refused = made.filter(({ status }) => status === 'rejected')
+    expect(refused).toHaveLength(20)
+    expect(refused[0]).toMatchObject({ reason: { code: 'quota-exceeded', retryable: true } })
+    await world.restart()
+    await expect(make(fits + 21)).rejects.toMatchObject({ code: 'quota-exceeded' })
+    await make(fits + 22, { ...by, origin: { ...by.origin, peer: bob.peer } })
+    const first = 'space:home/b0' as BlockAddress
+    await world.log.describe(first, { options: { fields: fields.slice(1) } }, by)
+    await expect(world.log.describe(first, meta, by)).resolves.toMatchObject({ meta })
+    await world.log.describe(first, { options: {} }, by)
+    await expect(make(fits + 23)).resolves.toMatchObject({ meta })
+  })
+
   it('come back with it from a replica to a daemon that had lost it', async () => {
     const daemon = await RestorableWorld.open(new Map([[alice, everything]]))
     try {
