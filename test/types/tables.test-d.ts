@@ -3,6 +3,8 @@
  * each line is the proof of one promise of the types. Nothing here runs.
  */
 import { z } from 'zod'
+import type { Host } from '../../plugin-sdk/index.ts'
+import { appendEntry, sectionOf } from '../../plugin-sdk/memory/index.ts'
 import {
   allows,
   type BlockAddress,
@@ -148,6 +150,25 @@ export function tables(): void {
   // @ts-expect-error a document of a text has no map
   takes<typeof mapDocument>({ text: 'x' })
 }
+
+export async function blocks(): Promise<void> {
+  const log = await author.open('space:home/diary', 'log', { options: { displayLimit: 20 } })
+  // @ts-expect-error a log has entries and no text
+  takes<string>(log.value.text)
+  log.change((draft) => appendEntry(draft, { what: 'x' }))
+  const text = await author.open('space:home/notes', 'text')
+  // @ts-expect-error a text has no entries
+  text.change((draft) => appendEntry(draft, 'x'))
+  const page = await author.open('space:home/page', 'composite')
+  takes<string>(sectionOf(page.value, 'notes', page.meta.options).text)
+  // @ts-expect-error only a composite has sections
+  sectionOf(log.value, 'notes')
+  // @ts-expect-error there is no such option
+  await author.open('space:home/list', 'list', { options: { maxLines: 3 } })
+  // @ts-expect-error there is no such schema
+  await author.open('space:home/list', 'table')
+}
+declare const author: Host
 declare const mapDocument: NonNullable<ReturnType<typeof schemaNamed<'map'>>['value']>
 
 export function frames(): void {

@@ -45,7 +45,9 @@ async function plant(world: ControlWorld, text: string): Promise<void> {
     sessions: [{ from: cut(text, 256), sinceMs: 1, version: short }],
   }))
   state.blocks = fresh.blocks.map((block) => ({ ...block, schema: cut(text, 64), description: cut(text, 500) }))
-  state.block = { ...fresh.block, schema: cut(text, 64), text: text.toWellFormed(), totalChars: text.length }
+  const problems = [{ path: cut(text, 256), problem: cut(text, 100) }]
+  const shown = { schema: cut(text, 64), text: text.toWellFormed(), totalChars: text.length, problems }
+  state.block = { ...fresh.block, ...shown }
   state.changes = fresh.changes.map((item) => ({ ...item, name: cut(text, 64) }))
   state.quarantined = fresh.quarantined.map((change) => ({
     ...change,

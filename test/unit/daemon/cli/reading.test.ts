@@ -193,6 +193,17 @@ describe('moor block show', () => {
     expect((await world.moor(['block', 'show', 'space:home/notes'])).code).toBe(6)
   })
 
+  it('says where the content is not what its schema says, beside all of it', async () => {
+    await using world = await createWorld()
+    const problems = [{ path: 'map.due', problem: 'is a text and not a timestamp' }]
+    world.answers.block = { ...world.answers.block, problems }
+    const ran = await world.moor(['block', 'show', 'space:home/notes'])
+    expect(ran.stdout).toContain(world.answers.block.text.trim())
+    expect(ran.stderr).toContain('not as its schema says: map.due is a text and not a timestamp')
+    const data = JSON.parse((await world.moor(['block', 'show', 'space:home/notes', '--json'])).stdout).data
+    expect(data.problems).toEqual(problems)
+  })
+
   it('refuses what is no address before it connects', async () => {
     await using world = await createWorld({ isStarted: false })
     expect((await world.moor(['block', 'show', '../../etc/passwd'])).code).toBe(2)
