@@ -19,6 +19,8 @@ export interface BlockInit {
   onLocal(change: LocalChange): void
   /** After a batch was applied or the document was replaced. */
   onRemote(): void
+  /** So many operations were written to a draft whose edit was over, and were taken back. */
+  onStray(operations: number): void
   /** The engine cannot take these; the block goes on without them. */
   onPoison(hashes: readonly ChangeHash[]): void
   /** The engine failed beyond repair: the block stays as it was and takes nothing more. */

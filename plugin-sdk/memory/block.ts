@@ -50,7 +50,8 @@ export class Block<Name extends SchemaName = SchemaName> {
     this.#timer = new ApplyTimer(init.clock, () => this.#applyLater())
     this.tips = new Tips(init.stored?.tips)
     const snapshot = init.stored?.snapshot
-    this.#document = new BlockDocument(snapshot ? snapshotBase(snapshot) : this.#first, () => this.#mintActor())
+    const base = snapshot ? snapshotBase(snapshot) : this.#first
+    this.#document = new BlockDocument(base, () => this.#mintActor(), init.onStray)
     this.#writer = new Writer(init, this.#document)
     if (init.stored !== undefined) this.#resume(init.stored)
   }

@@ -36,6 +36,7 @@ const maxPoison = 8
 export class BlockDocument<Value> {
   /** A fresh actor for each document: a sequence number that was used once must never be used for something else. */
   readonly #mintActor: () => string
+  readonly #onStray: (operations: number) => void
   #base: Base
   /** In the document behind its base, or waiting to be once it is made. */
   #tail: KnownChange[] = []
@@ -44,10 +45,15 @@ export class BlockDocument<Value> {
   /** What the engine could not take. */
   #poison: KnownChange[] = []
 
-  constructor(base: Base, mintActor: () => string) {
+  /** `onStray` is told of writes to a draft whose edit was over: they are taken back before anything else is done. */
+  constructor(base: Base, mintActor: () => string, onStray: (operations: number) => void) {
     this.#base = base
     this.#mintActor = mintActor
+    this.#onStray = onStray
   }
+
+  /** Set while an edit runs: what the engine has begun then is the edit's. */
+  isEditing = false
 
   /** Whether somebody has looked at it. */
   get isMade(): boolean {
@@ -61,7 +67,7 @@ export class BlockDocument<Value> {
 
   /** The document; made now if need be. @throws when it cannot be made at all */
   get value(): A.Doc<Value> {
-    if (this.#doc !== undefined) return this.#doc
+    if (this.#doc !== undefined) return this.#withoutStray(this.#doc)
     const waiting = this.#tail
     this.#tail = []
     try {
@@ -90,7 +96,7 @@ export class BlockDocument<Value> {
       for (const change of batch) this.#tail.push(change)
       return
     }
-    this.#fold(doc)
+    this.#fold(this.#withoutStray(doc))
     const before = A.getHeads(doc)
     try {
       const [next] = A.applyChanges(
@@ -105,6 +111,16 @@ export class BlockDocument<Value> {
       // The engine threw, and its document is half changed; or it would hand out something else than was written.
       this.#recover(batch)
     }
+  }
+
+  /**
+   * A draft writes into the engine, also when its edit is over: out of a promise, a timer, a variable. Whatever is asked of
+   * the engine next would make a change of that, which nobody here has seen, and everything after it would build on it.
+   */
+  #withoutStray(doc: A.Doc<Value>): A.Doc<Value> {
+    if (this.isEditing || A.getBackend(doc).pendingOps() === 0) return doc
+    this.#onStray(A.getBackend(doc).rollback())
+    return doc
   }
 
   /** Takes the document with a change that was made here; which, is told by {@link made} before anything else is done. */
@@ -128,7 +144,7 @@ export class BlockDocument<Value> {
 
   /** Whether a change is known to be in it, or waits; undefined when only making it would tell. */
   has(hash: string): boolean | undefined {
-    if (this.#doc !== undefined) return A.hasHeads(this.#doc, [hash])
+    if (this.#doc !== undefined) return A.hasHeads(this.#withoutStray(this.#doc), [hash])
     if (this.#base.heads.includes(hash) || this.#tail.some((change) => change.hash === hash)) return true
     return this.#base.heads.length === 1 && this.#isFirstChange ? false : undefined
   }
@@ -173,7 +189,7 @@ export class BlockDocument<Value> {
 
   /** All but some changes, saved, and loaded again; undefined when that cannot be done. */
   saveBut(hashes: ReadonlySet<string>, first: Base): Saved | undefined {
-    const rest = new BlockDocument<Value>(first, this.#mintActor)
+    const rest = new BlockDocument<Value>(first, this.#mintActor, this.#onStray)
     try {
       rest.add(this.changes(first.heads).filter(({ hash }) => !hashes.has(hash)))
       const bytes = A.save(rest.value)

@@ -16,7 +16,10 @@ export interface Edit<Value> {
 /** Letters of one change that count as typed. */
 const maxTyped = 1_000
 
-/** @param timeS in the change. Undefined when `edit` changed nothing. @throws `change-too-large`: nothing was changed */
+/**
+ * @param timeS in the change. Undefined when `edit` changed nothing.
+ * @throws `change-too-large`, `invalid-input` for an edit that is not over when it returns: nothing was changed
+ */
 export function makeEdit<Value>(
   doc: A.Doc<Value>,
   timeS: number,
@@ -25,7 +28,11 @@ export function makeEdit<Value>(
   const made: A.Patch[][] = []
   const options = { time: timeS, patchCallback: (patches: A.Patch[]) => made.push(patches) }
   const next = A.change(doc, options, (draft) => {
-    edit(draft)
+    const result: unknown = edit(draft)
+    if (isPromise(result)) {
+      const detail = 'an edit is made at once: wait for what it needs first, and pass a function that is not async'
+      throw new MooringError('invalid-input', { detail })
+    }
     // Thrown in here the change is rolled back; once it is history nobody could take it.
     if (A.getBackend(doc).pendingOps() > limits.maxOpsPerFrame) {
       const detail = `one change has at most ${limits.maxOpsPerFrame} operations; a typed character is one: make several changes`
@@ -37,6 +44,13 @@ export function makeEdit<Value>(
   // Those who have as many heads as a change may name have to be told before one more is made.
   const isTyped = isTyping(patches) && A.getHeads(doc).length <= limits.maxDeps
   return { doc: afterLocal(next, patches), isTyped }
+}
+
+/** Also one that fails is heard: it would end the process. */
+function isPromise(result: unknown): boolean {
+  if (typeof result !== 'object' || result === null || !('then' in result)) return false
+  if (result instanceof Promise) result.catch(() => {})
+  return true
 }
 
 function isTyping(patches: readonly A.Patch[]): boolean {

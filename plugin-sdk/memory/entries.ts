@@ -292,6 +292,9 @@ export class Entries {
       random: (bytes) => this.#init.random(bytes),
       ...(keeping === undefined ? {} : { nextPosition: () => keeping.journal.nextPosition() }),
       onLocal: (change) => this.made(entry, change),
+      onStray: (operations) => {
+        log.warn({ address, operations }, 'a draft was written to after its edit was over: that has no effect')
+      },
       onPoison: (hashes) => {
         log.warn({ address, hashes }, 'changes of a block cannot be taken and were left out')
         this.#init.onPoison(entry, hashes)

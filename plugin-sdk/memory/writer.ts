@@ -18,7 +18,6 @@ export class Writer<Value> {
   readonly #own = new OwnChanges()
   /** Heads before what was changed and is in the document alone. */
   #since: readonly string[] | undefined
-  #isEditing = false
 
   constructor(init: Pick<BlockInit, 'clock' | 'nextPosition' | 'onLocal'>, document: BlockDocument<Value>) {
     this.#init = init
@@ -37,10 +36,10 @@ export class Writer<Value> {
 
   /** An edit runs: it may look at the block, but the engine is in the middle of a change, and asking it would end that. */
   get isEditing(): boolean {
-    return this.#isEditing
+    return this.#document.isEditing
   }
 
-  /** Changes the document; to be told. Undefined when nothing changed. @throws `change-too-large`: nothing was changed */
+  /** Changes the document; to be told. Undefined when nothing changed. @throws as {@link makeEdit}: nothing was changed */
   edit(edit: (draft: Value) => void): Edit<Value> | undefined {
     const doc = this.#document.value
     const heads = A.getHeads(doc)
@@ -53,13 +52,13 @@ export class Writer<Value> {
     return made
   }
 
-  #guarded(edit: () => void): void {
-    const wasEditing = this.#isEditing
-    this.#isEditing = true
+  #guarded<Result>(edit: () => Result): Result {
+    const wasEditing = this.isEditing
+    this.#document.isEditing = true
     try {
-      edit()
+      return edit()
     } finally {
-      this.#isEditing = wasEditing
+      this.#document.isEditing = wasEditing
     }
   }
 
@@ -69,7 +68,7 @@ export class Writer<Value> {
    */
   tell(take: (change: LocalChange) => void = this.#init.onLocal): number {
     const since = this.#since
-    if (since === undefined || this.#isEditing) return 0
+    if (since === undefined || this.isEditing) return 0
     this.#since = undefined
     const changes = A.getChangesSince(this.#document.value, [...since])
     for (const bytes of changes) {

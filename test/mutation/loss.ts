@@ -7,6 +7,23 @@ const recovery = 'test/network/recovery.test.ts'
 
 export const lossMutations: readonly Mutation[] = [
   {
+    name: 'stray-writes',
+    promise: 'what is written to a draft after its edit gets into no change',
+    edits: [
+      {
+        file: 'plugin-sdk/memory/document.ts',
+        find: 'if (this.isEditing || A.getBackend(doc).pendingOps() === 0) return doc',
+        replace: 'if (doc !== undefined) return doc',
+      },
+    ],
+    tests: [
+      {
+        file: 'test/network/stray-writes.test.ts',
+        title: 'is refused at once, and neither what it did nor what it does later has an effect',
+      },
+    ],
+  },
+  {
     name: 'resend-stored',
     promise: 'what a process wrote down and could not send is sent by the next one',
     edits: [

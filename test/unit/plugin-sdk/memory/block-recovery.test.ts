@@ -17,6 +17,7 @@ function open(): Block<'text'> {
     clock: new ManualClock(),
     random: (bytes) => new Uint8Array(randomBytes(bytes)),
     onLocal: () => {},
+    onStray: () => {},
     onRemote: () => {},
     onPoison: (hashes) => expect(hashes).toEqual([]),
     onBroken: (error) => {

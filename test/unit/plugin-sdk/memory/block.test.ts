@@ -33,6 +33,7 @@ function open<Name extends SchemaName>(schema: Name) {
       return new Uint8Array(randomBytes(bytes))
     },
     onLocal: (change) => local.push(change),
+    onStray: () => {},
     onRemote: () => {
       told++
     },

@@ -15,7 +15,11 @@ const known = (bytes: Uint8Array): KnownChange => ({ bytes, hash: readChange(byt
 
 function documentOf<Value>(schema: 'text' | 'map'): BlockDocument<Value> {
   const { bytes, hash } = schemaNamed(schema).initial
-  return new BlockDocument<Value>({ bytes, heads: [hash] }, () => actorOf(alice))
+  return new BlockDocument<Value>(
+    { bytes, heads: [hash] },
+    () => actorOf(alice),
+    () => {},
+  )
 }
 
 // A mark that is bent is found only by saving: the daemon does that, and says so.
@@ -76,7 +80,11 @@ describe('a snapshot', () => {
   })
 
   it('is what a document begins with, and changes on top of it are told from those in it', () => {
-    const document = new BlockDocument<Text>(snapshotBase(A.save(doc)), () => actorOf(alice))
+    const document = new BlockDocument<Text>(
+      snapshotBase(A.save(doc)),
+      () => actorOf(alice),
+      () => {},
+    )
     const next = known(insert(A.clone(doc, { actor: actorOf(alice) }), 0, 'c').bytes)
     expect(document.has(A.getHeads(doc)[0] ?? '')).toBe(true)
     document.add([...A.getAllChanges(doc).slice(1).map(known), next])

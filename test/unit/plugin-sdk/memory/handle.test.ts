@@ -16,6 +16,7 @@ function open(): BlockHandle<'text'> {
     clock: new ManualClock(),
     random: (bytes) => new Uint8Array(bytes),
     onLocal: () => {},
+    onStray: () => {},
     onRemote: () => {},
     onPoison: () => {},
     onBroken: () => {},

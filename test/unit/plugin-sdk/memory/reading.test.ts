@@ -113,7 +113,11 @@ describe.each(cases)('$what', (each) => {
   })
 
   it('is shown as everyone shows it who loads it', () => {
-    const document = new BlockDocument<Root>(first, () => by('ff'))
+    const document = new BlockDocument<Root>(
+      first,
+      () => by('ff'),
+      () => {},
+    )
     document.add(before)
     void document.value
     document.add(after)
@@ -130,7 +134,11 @@ it('shows what the engine holds, whatever honest replicas wrote and however it w
     fc.property(stepsArbitrary, fc.array(fc.integer({ min: 1, max: 6 }), { minLength: 1 }), (steps, sizes) => {
       const [initial, ...rest] = playSteps(steps).map((bytes) => ({ bytes, hash: hashOf(bytes) as ChangeHash }))
       if (initial === undefined) return
-      const document = new BlockDocument<Root>({ bytes: initial.bytes, heads: [initial.hash] }, () => by('ff'))
+      const document = new BlockDocument<Root>(
+        { bytes: initial.bytes, heads: [initial.hash] },
+        () => by('ff'),
+        () => {},
+      )
       for (let n = 0; rest.length > 0; n++) {
         void document.value
         document.add(rest.splice(0, sizes[n % sizes.length]))
