@@ -368,6 +368,14 @@ export const errorTable = {
     retryable: false,
     exit: 5,
   },
+  'no-text': {
+    category: 'missing',
+    local: 'There is no text at that place of the block.',
+    remote: 'There is no text at that place of the block.',
+    next: 'moor block show shows what is in it; --path names the keys that lead to a text.',
+    retryable: false,
+    exit: 5,
+  },
   'no-such-change': {
     category: 'missing',
     local: 'The block has no such change, or not any more.',

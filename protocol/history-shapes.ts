@@ -36,3 +36,69 @@ export const historyInput = z.strictObject({
 
 /** Newest first. */
 export const historyPage = z.strictObject({ groups: z.array(changeGroup), more: z.boolean() })
+
+/** A state that the block had: the heads behind a group of its history, or those of a rendering. */
+const heads = z.array(changeHash).min(1).max(limits.maxHeadsNamed)
+
+export const stateInput = z.strictObject({ address, heads, offset: count.default(0) })
+
+/** An earlier state rendered for people, a page of its text at a time. */
+export const blockState = z.strictObject({
+  address,
+  generation: count,
+  /** SHA-256 of the whole text in UTF-8. */
+  textHash: z.string().regex(/^[0-9a-f]{64}$/),
+  /** The characters from the asked offset on, at most 50,000. */
+  text: z.string().max(50_000),
+  totalChars: count,
+})
+
+export const diffInput = z.strictObject({
+  address,
+  from: heads,
+  /** The present state without it. */
+  to: heads.optional(),
+})
+
+/** What is different in the second state. */
+export const blockDiff = z.strictObject({
+  patches: z.array(
+    z.strictObject({
+      /** Keys and positions, each after a slash. */
+      path: z.string().max(512),
+      kind: z.enum(['added', 'removed', 'changed', 'text']),
+      /** The values as JSON, cut. */
+      before: z.string().max(512).optional(),
+      after: z.string().max(512).optional(),
+      /** Lines of a text, each with ' ', '-' or '+' before it, in parts under `@@ line N`. */
+      diff: z.string().max(50_000).optional(),
+    }),
+  ),
+  /** There is more than that, or a text was cut. */
+  more: z.boolean(),
+})
+
+export const blameInput = z.strictObject({
+  address,
+  /** The keys that lead to the text. */
+  path: z.array(z.string().max(256)).max(64).default(['text']),
+  offset: count.default(0),
+})
+
+/** A text in parts, each of one author within a short time. */
+export const blamePage = z.strictObject({
+  spans: z.array(
+    z.strictObject({
+      text: z.string().max(10_000),
+      peer: peerId.optional(),
+      name: z.string().max(64),
+      isVouched: z.boolean(),
+      atMs: count.optional(),
+      /** The newest change that wrote any of it. */
+      change: changeHash.optional(),
+    }),
+  ),
+  /** Where the next page begins. */
+  next: count,
+  totalChars: count,
+})

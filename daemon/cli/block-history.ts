@@ -1,8 +1,9 @@
 /** `moor block history`: who changed a block, when, and what they did; a page at a time, newest first. */
 import { z } from 'zod'
 import { controlProtocol } from '../../protocol/index.ts'
+import { authorOf } from './block-state.ts'
 import { defineCommand } from './command.ts'
-import { keyOf, safeId, safeLine } from './sanitize.ts'
+import { safeId, safeLine } from './sanitize.ts'
 import { table } from './table.ts'
 
 const { input, output: page } = controlProtocol.ops['block.history']
@@ -45,13 +46,7 @@ export const blockHistory = defineCommand({
 const rowOf = (group: Group): string[] => [
   `${safeId(group.last.slice(0, 12), 12)}${group.isFolded ? '*' : ''}`,
   group.untilMs === undefined ? '-' : new Date(group.untilMs).toISOString().slice(0, 19),
-  whoOf(group),
+  authorOf(group),
   `${group.changes} (${group.bytes} B)`,
   safeLine(group.summary),
 ]
-
-function whoOf({ isVouched, name, peer }: Group): string {
-  if (isVouched) return 'the daemon'
-  if (peer === undefined) return 'a key that is not known here'
-  return name === '' ? keyOf(peer) : `${safeId(name, 64)} (${keyOf(peer)})`
-}

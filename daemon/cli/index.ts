@@ -4,6 +4,9 @@ import { archiveDelete } from './archive-delete.ts'
 import { archiveGet } from './archive-get.ts'
 import { archiveInsert } from './archive-insert.ts'
 import { archiveList } from './archive-list.ts'
+import { blockAt } from './block-at.ts'
+import { blockBlame } from './block-blame.ts'
+import { blockDiff } from './block-diff.ts'
 import { blockHistory } from './block-history.ts'
 import { blockMeta } from './block-meta.ts'
 import { blockResetHistory } from './block-reset-history.ts'
@@ -54,6 +57,9 @@ export const commandTable: readonly AnyCommand[] = [
   blocks,
   blockShow,
   blockHistory,
+  blockDiff,
+  blockAt,
+  blockBlame,
   blockWatch,
   blockMeta,
   blockResetHistory,

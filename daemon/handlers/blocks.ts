@@ -127,7 +127,7 @@ export class Blocks {
 }
 
 /** Ends before a surrogate pair rather than inside it: half a character cannot be encoded. */
-function pageOf(text: string, offset: number): string {
+export function pageOf(text: string, offset: number): string {
   const end = offset + pageChars
   const isInsidePair = end < text.length && (text.charCodeAt(end - 1) & 0xfc00) === 0xd800
   return text.slice(offset, isInsidePair ? end - 1 : end)

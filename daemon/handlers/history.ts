@@ -1,6 +1,10 @@
 /** What can be asked about the history of a block, the same for plugins and the operator. */
 import {
+  type ActorId,
   type BlockAddress,
+  type blamePage,
+  type blockDiff,
+  type blockState,
   type ChangeHash,
   type changeGroup,
   type historyPage,
@@ -10,9 +14,9 @@ import {
 } from '../../protocol/index.ts'
 import type { ChangeLog } from '../log/change-log.ts'
 import type { BlockRow, Storage } from '../storage/storage.ts'
-import type { GroupFacts } from '../views/view-steps.ts'
+import type { About, GroupFacts, Question, Reply } from '../views/view-steps.ts'
 import type { Views } from '../views/views.ts'
-import type { Blocks } from './blocks.ts'
+import { type Blocks, pageOf } from './blocks.ts'
 
 type Group = Infer<typeof changeGroup>
 
@@ -42,10 +46,8 @@ export class History {
     address: BlockAddress,
     query: { readonly before: ChangeHash | undefined; readonly limit: number },
   ): Promise<Infer<typeof historyPage>> {
-    const { blocks, log, views } = this.#components
-    const row = blocks.find(address)
-    const page = await blocks.made(row, () => views.ask(row, log.published, 'history', query))
-    if (page === undefined) throw new MooringError('no-such-change')
+    const row = this.#components.blocks.find(address)
+    const page = found(await this.#ask(row, 'history', query))
     const isFolded = await this.#foldedIn(row)
     const groups: Group[] = []
     let bytes = 0
@@ -58,14 +60,53 @@ export class History {
     return { groups, more: page.more }
   }
 
-  #describe(facts: GroupFacts, isFolded: (facts: GroupFacts) => boolean): Group {
+  /** @throws `block-not-found`, `no-such-change`, `block-damaged`, `view-failed` */
+  async at(
+    address: BlockAddress,
+    { heads, offset }: { readonly heads: readonly ChangeHash[]; readonly offset: number },
+  ): Promise<Infer<typeof blockState>> {
+    const row = this.#components.blocks.find(address)
+    const { schema, meta, generation } = row
+    const { text, textHash } = found(await this.#ask(row, 'at', { schema, options: meta.options, heads }))
+    return { address, generation, textHash, text: pageOf(text, offset), totalChars: text.length }
+  }
+
+  /** @throws as {@link at} */
+  async diff(address: BlockAddress, about: About<'diff'>): Promise<Infer<typeof blockDiff>> {
+    const { patches, more } = found(await this.#ask(this.#components.blocks.find(address), 'diff', about))
+    return { patches: [...patches], more }
+  }
+
+  /** @throws `block-not-found`, `no-text`, `block-damaged`, `view-failed` */
+  async blame(address: BlockAddress, about: About<'blame'>): Promise<Infer<typeof blamePage>> {
+    const page = await this.#ask(this.#components.blocks.find(address), 'blame', about)
+    if (page === undefined) throw new MooringError('no-text')
+    const { next, totalChars } = page
+    const spans = page.spans.map(({ text, actor, change, timeS }) => ({
+      text,
+      ...this.#author(actor),
+      ...(isTime(timeS) ? { atMs: timeS * 1_000 } : {}),
+      ...(change === undefined ? {} : { change }),
+    }))
+    return { spans, next, totalChars }
+  }
+
+  #ask<Name extends Question>(row: BlockRow, step: Name, about: About<Name>): Promise<Reply<Name>> {
+    const { blocks, log, views } = this.#components
+    return blocks.made(row, () => views.ask(row, log.published, step, about))
+  }
+
+  #author(actor: ActorId | undefined): Pick<Group, 'peer' | 'name' | 'isVouched'> {
     const { approvals, log, self } = this.#components
+    const peer = actor === undefined ? undefined : log.authors.of(actor)
+    if (peer === undefined) return { name: '', isVouched: false }
+    return { peer, name: approvals.grantOf(peer)?.name ?? '', isVouched: peer === self }
+  }
+
+  #describe(facts: GroupFacts, isFolded: (facts: GroupFacts) => boolean): Group {
     const { changes, ops, bytes, first, last, heads, summary, spans, fromS, untilS } = facts
-    const peer = spans[0] === undefined ? undefined : log.authors.of(spans[0].actor)
     return {
-      ...(peer === undefined ? {} : { peer }),
-      name: peer === undefined ? '' : (approvals.grantOf(peer)?.name ?? ''),
-      isVouched: peer === self,
+      ...this.#author(spans[0]?.actor),
       ...(isTime(fromS) && isTime(untilS) ? { fromMs: fromS * 1_000, untilMs: untilS * 1_000 } : {}),
       ...{ changes, ops, bytes, first, last, summary },
       heads: [...heads],
@@ -83,4 +124,10 @@ export class History {
 }
 
 /** No time at all is zero. */
-const isTime = (seconds: number): boolean => Number.isInteger(seconds) && seconds > 0 && seconds <= maxTimeS
+const isTime = (seconds: number | undefined): seconds is number =>
+  seconds !== undefined && Number.isInteger(seconds) && seconds > 0 && seconds <= maxTimeS
+
+function found<Answer>(answer: Answer | undefined): Answer {
+  if (answer === undefined) throw new MooringError('no-such-change')
+  return answer
+}

@@ -8,7 +8,9 @@ import * as Automerge from '@automerge/automerge'
 import type { ChangeHash } from '../../protocol/ids.ts'
 import { readChange } from '../../protocol/sync/change-structure.ts'
 import type { BlockId, Seq } from '../storage/storage.ts'
+import { blame } from './history/blame.ts'
 import { historyPage } from './history/page.ts'
+import { diffStates, textAt } from './history/states.ts'
 import { Timeline } from './history/timeline.ts'
 import { compareEncoding } from './re-encoding.ts'
 import { problemsOf, render } from './render.ts'
@@ -136,6 +138,15 @@ export class ViewEngine {
     history: ({ block, ...query }) => {
       const { document } = this.#documentOf(block)
       return historyPage(engineOf(document), this.#timelineOf(block, document), query)
+    },
+
+    at: ({ block, ...query }) => textAt(engineOf(this.#documentOf(block).document), query),
+
+    diff: ({ block, ...query }) => diffStates(engineOf(this.#documentOf(block).document), query),
+
+    blame: ({ block, ...query }) => {
+      const { document } = this.#documentOf(block)
+      return blame(engineOf(document), this.#timelineOf(block, document), query)
     },
 
     snapshot: ({ block }) => {

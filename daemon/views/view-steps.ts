@@ -5,6 +5,7 @@
 import type { ActorId, ChangeHash } from '../../protocol/ids.ts'
 import type { Problem, SchemaOptions } from '../../protocol/schemas/index.ts'
 import type { BlockId, Seq } from '../storage/storage.ts'
+import type { ValueDiff } from './history/diff.ts'
 
 /** Each step with its answer. */
 export interface ViewSteps {
@@ -73,6 +74,42 @@ export interface ViewSteps {
     ask: { readonly block: BlockId; readonly before: ChangeHash | undefined; readonly limit: number }
     answer: { readonly groups: readonly GroupFacts[]; readonly more: boolean } | undefined
   }
+  /** The text of an earlier state; undefined when the document does not have these heads. */
+  at: {
+    ask: {
+      readonly block: BlockId
+      readonly schema: string
+      readonly options: SchemaOptions | undefined
+      readonly heads: readonly ChangeHash[]
+    }
+    answer: { readonly text: string; readonly textHash: string } | undefined
+  }
+  /** What differs between two states, or one and the present; undefined when the document does not have these heads. */
+  diff: {
+    ask: {
+      readonly block: BlockId
+      readonly from: readonly ChangeHash[]
+      readonly to: readonly ChangeHash[] | undefined
+    }
+    answer: ValueDiff | undefined
+  }
+  /** Which change each part of a text is from, a page at a time; undefined when there is no text at the path. */
+  blame: {
+    ask: { readonly block: BlockId; readonly path: readonly string[]; readonly offset: number }
+    answer:
+      | {
+          readonly spans: readonly {
+            readonly text: string
+            readonly actor?: ActorId
+            readonly change?: ChangeHash
+            readonly timeS?: number
+          }[]
+          /** Where the next page begins. */
+          readonly next: number
+          readonly totalChars: number
+        }
+      | undefined
+  }
   /** Saves the document and goes on with what was saved, loaded again. `changes` counts the first change of the schema. */
   snapshot: {
     ask: { readonly block: BlockId }
@@ -120,7 +157,7 @@ export interface LogSlice {
 export type StepName = keyof ViewSteps
 
 /** Steps that are asked about a document as it is, and leave it so. */
-export type Question = 'render' | 'recall' | 'history'
+export type Question = 'render' | 'recall' | 'history' | 'at' | 'diff' | 'blame'
 /** What is asked beside the block. */
 export type About<Name extends StepName> = Omit<ViewSteps[Name]['ask'], 'block'>
 export type Reply<Name extends StepName> = ViewSteps[Name]['answer']

@@ -1,6 +1,15 @@
 /** What happened to a block: who wrote what, and when. */
 import { defineOp } from '../define.ts'
-import { historyInput, historyPage } from '../history-shapes.ts'
+import {
+  blameInput,
+  blamePage,
+  blockDiff,
+  blockState,
+  diffInput,
+  historyInput,
+  historyPage,
+  stateInput,
+} from '../history-shapes.ts'
 
 const readNeed = { area: 'blocks', right: 'read', subject: (input: { address: string }) => input.address }
 
@@ -11,5 +20,26 @@ export const historyOps = {
     output: historyPage,
     needs: readNeed,
     errors: ['block-not-found', 'block-damaged', 'view-failed', 'no-such-change'],
+  }),
+  'block.at': defineOp({
+    summary: 'One block as it was at some heads, rendered, a page of its text at a time.',
+    input: stateInput,
+    output: blockState,
+    needs: readNeed,
+    errors: ['block-not-found', 'block-damaged', 'view-failed', 'no-such-change'],
+  }),
+  'block.diff': defineOp({
+    summary: 'What differs between two states of a block, or one and the present.',
+    input: diffInput,
+    output: blockDiff,
+    needs: readNeed,
+    errors: ['block-not-found', 'block-damaged', 'view-failed', 'no-such-change'],
+  }),
+  'block.blame': defineOp({
+    summary: 'Who wrote which part of a text of a block, a page at a time.',
+    input: blameInput,
+    output: blamePage,
+    needs: readNeed,
+    errors: ['block-not-found', 'block-damaged', 'view-failed', 'no-text'],
   }),
 }

@@ -122,3 +122,62 @@ describe('the history of a block', () => {
     expect(hostProtocol.ops['block.history'].output['~standard'].validate(answer)).not.toHaveProperty('issues')
   })
 })
+
+describe('an earlier state', () => {
+  it('is shown as it was, and what became of it', async () => {
+    const [a, b] = [await open(alice), await open(bob)]
+    await write(a, 'the kettle is red\n')
+    await until(() => expect(b.value.text).toBe('the kettle is red\n'))
+    b.change((doc) => splice(doc, ['text'], 14, 3, 'blue'))
+    await b.flushed()
+    const [newest, oldest] = (await page()).groups
+    const [from, to] = [oldest?.heads ?? [], newest?.heads ?? []]
+    const history = historyOf(world)
+    expect(await history.at(notes, { heads: from, offset: 0 })).toMatchObject({
+      text: 'the kettle is red\n',
+      totalChars: 18,
+    })
+    expect((await history.at(notes, { heads: to, offset: 14 })).text).toBe('blue\n')
+    const diff = '@@ line 1\n-the kettle is red\n+the kettle is blue\n '
+    for (const until of [to, undefined]) {
+      expect(await history.diff(notes, { from, to: until })).toEqual({
+        patches: [{ path: '/text', kind: 'text', diff }],
+        more: false,
+      })
+    }
+    expect((await history.diff(notes, { from: to, to })).patches).toEqual([])
+  })
+
+  it('is refused when there never was such a state, and the block goes on to be shown', async () => {
+    await write(await open(alice), 'one')
+    const history = historyOf(world)
+    const heads = ['ab'.repeat(32) as ChangeHash]
+    await expect(history.at(notes, { heads, offset: 0 })).rejects.toMatchObject({ code: 'no-such-change' })
+    await expect(history.diff(notes, { from: heads, to: undefined })).rejects.toMatchObject({ code: 'no-such-change' })
+    await expect(history.blame(notes, { path: ['text', '0'], offset: 0 })).rejects.toMatchObject({ code: 'no-text' })
+    expect(await world.render(notes)).toBe('one')
+  })
+})
+
+describe('who wrote what', () => {
+  it('is told of each part of a text, from wherever it is asked', async () => {
+    const [a, b] = [await open(alice), await open(bob)]
+    await write(a, 'the \u{1f600} kettle')
+    await until(() => expect(b.value.text).toBe('the \u{1f600} kettle'))
+    b.change((doc) => splice(doc, ['text'], 4, 0, 'blue '))
+    await b.flushed()
+    const [newest, oldest] = (await page()).groups
+    const history = historyOf(world)
+    const { spans, next, totalChars } = await history.blame(notes, { path: ['text'], offset: 0 })
+    expect(spans).toMatchObject([
+      { text: 'the ', peer: alice.peer, name: 'alice', change: oldest?.last, atMs: oldest?.untilMs },
+      { text: 'blue ', peer: bob.peer, name: 'bob', change: newest?.last, isVouched: false },
+      { text: '\u{1f600} kettle', peer: alice.peer, change: oldest?.last },
+    ])
+    expect([next, totalChars]).toEqual([18, 18])
+    expect((await history.blame(notes, { path: ['text'], offset: 6 })).spans.map(({ text }) => text)).toEqual([
+      'ue ',
+      '\u{1f600} kettle',
+    ])
+  })
+})

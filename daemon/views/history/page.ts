@@ -15,7 +15,7 @@ type Page = NonNullable<ViewSteps['history']['answer']>
 /** Hex digits of an actor that tell its owner. */
 const ownerDigits = 32
 /** An author who pauses for longer begins a new group. */
-const pauseS = 60
+export const pauseS = 60
 /** Of one group, so that a page has more than one. */
 const maxGroupChanges = 250
 /** Looked into for one page: about half a second on a long text. */

@@ -23,6 +23,8 @@ export class Timeline {
   /** In order. */
   entries: readonly TimelineEntry[] = []
   #heads: string[] = []
+  /** Made when somebody asks. */
+  #written: ReadonlyMap<string, readonly TimelineEntry[]> | undefined
 
   /** Takes in what the document has by now. */
   update(engine: Engine): this {
@@ -38,12 +40,34 @@ export class Timeline {
     })
     this.entries = [...this.entries, ...added].sort(compare)
     this.#heads = heads
+    this.#written = undefined
     return this
   }
 
   /** Position of a change; -1 for one that the document does not have. */
   indexOf(hash: ChangeHash): number {
     return this.entries.findIndex((entry) => entry.hash === hash)
+  }
+
+  /** The change that made an operation, which is named `<counter>@<actor>`. */
+  writerOf(operation: string): TimelineEntry | undefined {
+    const at = operation.indexOf('@')
+    const counter = Number(operation.slice(0, at))
+    const written = this.#byActor().get(operation.slice(at + 1)) ?? []
+    let low = 0
+    let high = written.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if ((written[middle]?.maxOp ?? 0) < counter) low = middle + 1
+      else high = middle
+    }
+    const found = written[low]
+    return found !== undefined && found.startOp <= counter ? found : undefined
+  }
+
+  #byActor(): ReadonlyMap<string, readonly TimelineEntry[]> {
+    this.#written ??= Map.groupBy(this.entries, ({ actor }) => actor)
+    return this.#written
   }
 
   /** For each of these counts, rising: the heads of a document of so many changes from the first one on. */

@@ -34,6 +34,8 @@ type Item = z.output<(typeof controlProtocol.ops)['block.watch']['item']>
 type Block = z.output<(typeof controlProtocol.ops)['block.list']['output']>['blocks'][number]
 type Entry = z.output<(typeof controlProtocol.ops)['archive.get']['output']>
 type Group = z.output<(typeof controlProtocol.ops)['block.history']['output']>['groups'][number]
+type Patch = z.output<(typeof controlProtocol.ops)['block.diff']['output']>['patches'][number]
+type Span = z.output<(typeof controlProtocol.ops)['block.blame']['output']>['spans'][number]
 type Rendered = z.output<(typeof controlProtocol.ops)['block.show']['output']>
 
 /** Everything the fake daemon answers with; a test changes what it is about. */
@@ -44,6 +46,8 @@ export interface Answers {
   blocks: Block[]
   block: Rendered
   history: Group[]
+  patches: Patch[]
+  spans: Span[]
   changes: Item[]
   quarantined: QuarantinedCard[]
   entries: Entry[]
@@ -127,19 +131,25 @@ export function answers(): Answers {
       totalChars: 28,
       problems: [],
     },
-    history: [
+    history: ['77d0e1c4aa52', '4f1c2a9b03de'].map((digits) => ({
+      peer: peerB,
+      name: 'weather',
+      isVouched: false,
+      fromMs: 1_000,
+      untilMs: 2_000,
+      ...{ changes: 2, ops: 30, bytes: 240 },
+      first: digits.padEnd(64, 'd') as ChangeHash,
+      last: digits.padEnd(64, 'e') as ChangeHash,
+      heads: [digits.padEnd(64, 'e') as ChangeHash],
+      isFolded: false,
+      summary: 'wrote 30 characters',
+    })),
+    patches: [{ path: '/text', kind: 'text', diff: '@@ line 1\n-the kettle is red\n+the kettle is blue' }],
+    spans: [
       {
-        peer: peerB,
-        name: 'weather',
-        isVouched: false,
-        fromMs: 1_000,
-        untilMs: 2_000,
-        ...{ changes: 2, ops: 30, bytes: 240 },
-        first: 'd'.repeat(64) as ChangeHash,
-        last: 'e'.repeat(64) as ChangeHash,
-        heads: ['e'.repeat(64) as ChangeHash],
-        isFolded: false,
-        summary: 'wrote 30 characters',
+        text: 'remember the kettle is blue\n',
+        ...{ peer: peerB, name: 'weather', isVouched: false, atMs: 1_000 },
+        change: 'e'.repeat(64) as ChangeHash,
       },
     ],
     changes: [{ seq: 100, changes: 1, bytes: 120, peer: peerB, name: 'weather', atMs: 1_000 }],
@@ -222,6 +232,12 @@ export function fakeHandlers(state: Answers, calls: Call[]): ControlHandlers {
       return { blocks: rest.slice(0, limit), more: rest.length > limit }
     },
     'block.show': ({ offset }) => ({ ...state.block, text: state.block.text.slice(offset, offset + 50_000) }),
+    'block.at': ({ address, offset }) => {
+      const { generation, textHash, text, totalChars } = state.block
+      return { address, generation, textHash, text: text.slice(offset, offset + 50_000), totalChars }
+    },
+    'block.diff': () => ({ patches: state.patches, more: false }),
+    'block.blame': () => ({ spans: state.spans, next: 30, totalChars: 30 }),
     'block.history': ({ limit }) => ({ groups: state.history.slice(0, limit), more: state.history.length > limit }),
     'block.compact': (input) => {
       note('block.compact', input)
@@ -315,6 +331,9 @@ export const commandLines: Readonly<Record<string, readonly string[]>> = {
   blocks: ['blocks'],
   'block show': ['block', 'show', 'space:home/notes'],
   'block history': ['block', 'history', 'space:home/notes'],
+  'block at': ['block', 'at', 'space:home/notes', '4f1c2a9b03de'],
+  'block diff': ['block', 'diff', 'space:home/notes', '77d0e1c4aa52'],
+  'block blame': ['block', 'blame', 'space:home/notes'],
   'block watch': ['block', 'watch', 'space:home/notes'],
   'block meta': ['block', 'meta', 'space:home/notes', '--description', 'What to remember'],
   'block reset-history': ['block', 'reset-history', 'space:home/notes', '--yes'],

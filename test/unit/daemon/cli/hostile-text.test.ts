@@ -59,6 +59,10 @@ async function plant(world: ControlWorld, text: string): Promise<void> {
     metadata: { from: cut(text, 256) },
     text: text === '' ? ' ' : text.toWellFormed(),
   }))
+  const name = cut(text, 64)
+  state.history = answers().history.map((group) => ({ ...group, name: name || 'x', summary: cut(text, 400) }))
+  state.spans = answers().spans.map((span) => ({ ...span, name: name || 'x', text: cut(text, 10_000) }))
+  state.patches = [{ path: cut(text, 256), kind: 'changed', before: cut(text, 512), after: cut(text, 512) }]
   state.ticket = text.toWellFormed()
   await writeLog(world.places, [
     { time: text, level: 'warn', sub: text, msg: text, [text]: text, nested: { [text]: [text] } },
@@ -88,6 +92,8 @@ const showPeer = [
   'quarantine list',
   'quarantine export',
   'block watch',
+  'block history',
+  'block blame',
   'logs',
 ]
 
@@ -103,7 +109,7 @@ describe.each(Object.entries(commandLines))('moor %s', (name, argv) => {
       expect(ran.code, text).toBe(0)
       expect(isHarmless(ran.stdout + ran.stderr), text).toBe(true)
       // Only a block and an entry have lines of their own. What is no JSON line in the log may be cut into several by the file itself.
-      if (name !== 'block show' && name !== 'archive get') expect(linesOf(ran), text).toBe(linesOf(plain))
+      if (!['block show', 'block at', 'archive get'].includes(name)) expect(linesOf(ran), text).toBe(linesOf(plain))
       if (showPeer.includes(name)) expect(ran.stdout + ran.stderr, text).toContain(keyOf(peerB))
     }
   })
@@ -169,6 +175,9 @@ const answersOf = {
   'block.list': true,
   'block.show': true,
   'block.history': true,
+  'block.at': true,
+  'block.diff': true,
+  'block.blame': true,
   'block.compact': true,
   'block.reset-history': true,
   'block.update-metadata': true,

@@ -47,6 +47,9 @@ function served(standing: Standing) {
       ran(`block.get ${address}`, context)
       return { address, schema: 'text', generation: 1, text: '', nextOffset: null } as never
     },
+    'block.at': () => Promise.reject(new Error('not of this test')),
+    'block.diff': () => ({ patches: [], more: false }),
+    'block.blame': () => ({ spans: [], next: 0, totalChars: 0 }),
     'block.history': () => ({ groups: [], more: false }),
     'block.updateMetadata': () => ({}),
     'archive.insert': () => ({}) as never,
