@@ -5,7 +5,6 @@
 import { randomBytes } from 'node:crypto'
 import { asError, type Clock, formatTicket, type PeerId, type Places } from '../protocol/index.ts'
 import { Approvals } from './approvals/approvals.ts'
-import { Archive } from './archive/archive.ts'
 import { type Config, quotasIn } from './config.ts'
 import { startDerived } from './derived.ts'
 import { Blocks } from './handlers/blocks.ts'
@@ -20,7 +19,7 @@ import { createControlServer } from './net/control-socket.ts'
 import { Links } from './net/links.ts'
 import { createNode, peerOf } from './net/node.ts'
 import { protocolBindings } from './protocols.ts'
-import { openStorage } from './storage/index.ts'
+import { openSearchIndex, openStorage } from './storage/index.ts'
 import { systemClock } from './system-clock.ts'
 import { writeTicketFile } from './ticket-file.ts'
 
@@ -56,12 +55,8 @@ export async function startDaemon(init: DaemonInit): Promise<Daemon> {
     const identity = await loadIdentity(places.identityFile)
     const self = await peerOf(identity.seed)
 
-    const storage = await openStorage({
-      backend: config.storage.backend,
-      dir: places.stateDir,
-      log: log.sub('storage'),
-      self,
-    })
+    const store = { backend: config.storage.backend, dir: places.stateDir, log: log.sub('storage') }
+    const storage = await openStorage({ ...store, self })
     await lifecycle.start({ name: 'storage', stop: () => storage.close() })
     storage.failed.addEventListener('abort', () => ended.abort(storage.failed.reason), { once: true })
 
@@ -84,13 +79,13 @@ export async function startDaemon(init: DaemonInit): Promise<Daemon> {
     })
     await lifecycle.start({ name: 'log', stop: () => changeLog.settled() })
 
-    const derived = await startDerived(lifecycle, { storage, changeLog, clock, log, random, self, seed: identity.seed })
+    const made = { storage, searchIndex: openSearchIndex(store), changeLog, clock, log, random, self }
+    const derived = await startDerived(lifecycle, { ...made, seed: identity.seed })
     const { views, verification } = derived
     const blocks = new Blocks({ log: changeLog, views, verification })
-    const archive = new Archive({ storage, log: changeLog, clock, random, self })
     const history = new History({ approvals, blocks, log: changeLog, views, storage, self })
     const links = new Links({ clock, random, approvals, log: log.sub('net') })
-    const parts = { approvals, archive, blocks, clock, history, links }
+    const parts = { ...derived, approvals, blocks, clock, history, links }
     const handlers = hostHandlers({ ...parts, self, log })
     const protocols = protocolBindings({ approvals, changeLog, clock, handlers, links, log, verification })
     const node = await createNode({
@@ -119,7 +114,7 @@ export async function startDaemon(init: DaemonInit): Promise<Daemon> {
     const { socket, runtimeDir, tokenFile } = places
     const control = createControlServer({
       ...{ socket, runtimeDir, tokenFile, version, clock, random },
-      handlers: controlHandlers({ ...derived, ...parts, daemon, log: changeLog }),
+      handlers: controlHandlers({ ...parts, daemon, log: changeLog }),
       log: log.sub('control'),
       withUmask: init.withUmask,
     })

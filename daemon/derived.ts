@@ -3,6 +3,7 @@
  * through what another one found out: nothing is made of what is in quarantine, and only what was verified is stored.
  */
 import type { Clock, PeerId } from '../protocol/index.ts'
+import { Archive } from './archive/archive.ts'
 import type { Lifecycle } from './lifecycle.ts'
 import type { ChangeLog } from './log/change-log.ts'
 import { Compaction } from './log/compaction.ts'
@@ -13,11 +14,15 @@ import { Scrub } from './log/scrub.ts'
 import { soundSnapshot } from './log/sound-snapshot.ts'
 import { Verification } from './log/verification.ts'
 import type { Log } from './log.ts'
+import { Indexer } from './search/indexer.ts'
+import { Search } from './search/search.ts'
+import type { SearchIndex } from './storage/search-index.ts'
 import type { Storage } from './storage/storage.ts'
 import { Views } from './views/views.ts'
 
 export interface DerivedInit {
   readonly storage: Storage
+  readonly searchIndex: SearchIndex
   readonly changeLog: ChangeLog
   readonly clock: Clock
   readonly log: Log
@@ -28,6 +33,8 @@ export interface DerivedInit {
 }
 
 export interface Derived {
+  readonly archive: Archive
+  readonly search: Search
   readonly views: Views
   readonly verification: Verification
   readonly compaction: Compaction
@@ -38,7 +45,7 @@ export interface Derived {
 /** Starts the parts in order. @throws what reading throws */
 export async function startDerived(
   lifecycle: Lifecycle,
-  { storage, changeLog, clock, log, random, self, seed }: DerivedInit,
+  { storage, searchIndex, changeLog, clock, log, random, self, seed }: DerivedInit,
 ): Promise<Derived> {
   const read = {
     snapshot: (block: number) => soundSnapshot(storage, changeLog.index, block),
@@ -65,6 +72,11 @@ export async function startDerived(
   verification.onFailure((block) => repair.suspect(block))
   const heads = new HeadMerges({ log: changeLog, self, seed, clock, random, logger: log.sub('head-merges') })
   await lifecycle.start({ name: 'head merges', start: () => heads.start(), stop: () => heads.stop() })
+  const archive = new Archive({ storage, log: changeLog, clock, random, self })
+  const indexParts = { log: changeLog, storage, archive, index: searchIndex, views, clock, logger: log.sub('search') }
+  const indexer = new Indexer(indexParts)
+  await lifecycle.start({ name: 'search', start: () => indexer.start(), stop: () => indexer.stop() })
+  const search = new Search({ log: changeLog, storage, index: searchIndex, indexer })
   const historyReset = new HistoryReset({ log: changeLog, views, verification, self, seed, clock, random })
-  return { views, verification, compaction, repair, historyReset }
+  return { archive, search, views, verification, compaction, repair, historyReset }
 }

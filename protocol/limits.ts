@@ -199,6 +199,8 @@ export const limitTable = {
   },
   maxArchiveKeyChars: { value: 64, unit: 'count', reason: 'a key of metadata is a name' },
   maxArchiveValueChars: { value: 256, unit: 'count', reason: 'thirty entries with all of it fit a frame' },
+  maxQueryChars: { value: 1_000, unit: 'count', reason: 'nobody types more into a search' },
+  maxQueryTerms: { value: 32, unit: 'count', reason: 'words and phrases of a search: each is a list that is read' },
   maxLogLinesPerSecond: { value: 100, unit: 'count', reason: 'forwarded log lines of one plugin' },
   maxLogLineChars: { value: 4_000, unit: 'count', reason: 'one forwarded log line' },
 } as const satisfies Record<string, Limit>

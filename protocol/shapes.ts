@@ -152,3 +152,37 @@ export const archiveCard = archiveFacts.extend({
   /** Characters of the whole text. */
   totalChars: count,
 })
+
+export const searchKind = z.enum(['block', 'archive'])
+
+/** What is looked for, and where. */
+export const searchInput = z.strictObject({
+  /** Words, "phrases", and either with a minus in front. Longer ones are refused with a code of their own. */
+  text: z.string().max(100_000),
+  /** Absent: wherever the caller may read. */
+  scopes: z.array(scope).min(1).max(16).optional(),
+  limit: z.int().min(1).max(50).default(20),
+  /** Of an earlier answer to the same question. */
+  cursor: z.string().max(400).optional(),
+})
+
+const foundText = z.strictObject({
+  scope,
+  /** Greater is better; of use only beside the others of the same answer. */
+  score: z.number(),
+  /** A piece of the text. */
+  snippet: z.string().max(400),
+  /** Where the words are in it, in characters. */
+  marks: z.array(z.strictObject({ from: count, to: count })).max(32),
+})
+
+export const searchHit = z.discriminatedUnion('kind', [
+  foundText.extend({ kind: z.literal('block'), address }),
+  foundText.extend({ kind: z.literal('archive'), id: archiveId }),
+])
+
+export const searchAnswer = z.strictObject({
+  hits: z.array(searchHit),
+  /** Goes on with what comes behind; absent at the end. */
+  cursor: z.string().max(400).optional(),
+})

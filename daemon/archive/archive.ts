@@ -6,7 +6,7 @@ import type { ArchiveId, Clock, PeerId, Scope } from '../../protocol/index.ts'
 import { MooringError } from '../../protocol/index.ts'
 import type { ChangeLog } from '../log/change-log.ts'
 import { archiveDisk } from '../storage/archive-rows.ts'
-import type { ArchiveActor, ArchivePage, ArchiveRow, Storage } from '../storage/storage.ts'
+import type { ArchiveActor, ArchiveNumber, ArchivePage, ArchiveRow, Storage } from '../storage/storage.ts'
 import { ArchiveIds } from './archive-ids.ts'
 
 export interface ArchiveInit {
@@ -20,6 +20,12 @@ export interface ArchiveInit {
 /** What is put in. */
 export type NewEntry = Pick<ArchiveRow, 'scope' | 'text'> & { readonly metadata?: ArchiveRow['metadata'] | undefined }
 
+export interface ArchiveChange {
+  readonly kind: 'inserted' | 'removed'
+  readonly n: ArchiveNumber
+  readonly by: PeerId
+}
+
 /** What a write counts for, in operations: a row and a transaction; a text counts for what it holds beside. */
 const opsPerWrite = 500
 const charsPerOp = 20
@@ -29,6 +35,7 @@ const maxPageChars = 256 * 1024
 export class Archive {
   readonly #init: ArchiveInit
   readonly #ids: ArchiveIds
+  readonly #listeners = new Set<(change: ArchiveChange) => void>()
 
   constructor(init: ArchiveInit) {
     this.#init = init
@@ -51,7 +58,8 @@ export class Archive {
     try {
       const { id, atMs } = this.#ids.next()
       const row: ArchiveRow = { id, scope, owner: peer, createdAtMs: atMs, metadata, text }
-      await storage.archive.insert(row, grantVersion)
+      const n = await storage.archive.insert(row, grantVersion)
+      this.#tell({ kind: 'inserted', n, by: peer })
       return row
     } catch (error) {
       log.usage.changed([{ peer, disk: -disk }])
@@ -71,9 +79,21 @@ export class Archive {
   }
 
   /** @throws `archive-not-found`, `suspended`, `rate-limited`, `grant-changed`, and what the store throws */
-  async remove(by: ArchiveActor, id: ArchiveId): Promise<void> {
+  async remove({ peer, grantVersion }: ArchiveActor, id: ArchiveId): Promise<void> {
     const { log, storage } = this.#init
-    log.spend(by.peer, opsPerWrite)
-    log.usage.changed([await storage.archive.remove(id, by)])
+    log.spend(peer, opsPerWrite)
+    const { n, usage } = await storage.archive.remove(id, { peer, grantVersion })
+    log.usage.changed([usage])
+    this.#tell({ kind: 'removed', n, by: peer })
+  }
+
+  /** Told of what is durable, before whoever asked for it is. Listeners must not throw. Returns how to stop listening. */
+  onChange(listener: (change: ArchiveChange) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  #tell(change: ArchiveChange): void {
+    for (const listener of this.#listeners) listener(change)
   }
 }

@@ -30,9 +30,11 @@ import { peers } from './peers.ts'
 import { quarantineExport } from './quarantine-export.ts'
 import { quarantineList } from './quarantine-list.ts'
 import { quarantineRelease } from './quarantine-release.ts'
+import { reindex } from './reindex.ts'
 import { release } from './release.ts'
 import { requests } from './requests.ts'
 import { revoke } from './revoke.ts'
+import { search } from './search.ts'
 import { status } from './status.ts'
 import { ticket } from './ticket.ts'
 import { up } from './up.ts'
@@ -63,6 +65,8 @@ export const commandTable: readonly AnyCommand[] = [
   blockWatch,
   blockMeta,
   blockResetHistory,
+  search,
+  reindex,
   compact,
   archiveList,
   archiveGet,

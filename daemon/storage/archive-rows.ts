@@ -40,6 +40,11 @@ export interface ArchiveActor {
   readonly grantVersion: number
 }
 
+export interface RemovedEntry {
+  readonly n: ArchiveNumber
+  readonly usage: PeerUsage
+}
+
 export interface ArchiveStorage {
   /**
    * Puts an entry in for its owner. Answers its number.
@@ -52,13 +57,15 @@ export interface ArchiveStorage {
   list(query: ArchiveQuery): Promise<ArchivePage>
   /** Entries by number behind one; damaged ones are passed over, so a page may be shorter. Empty at the end. */
   numbered(after: ArchiveNumber, limit: number): Promise<readonly NumberedEntry[]>
+  /** The last number that was used; 0 before the first. */
+  last(): Promise<ArchiveNumber>
   /** Which of these are there, in their order. */
   existing(numbers: readonly ArchiveNumber[]): Promise<readonly ArchiveNumber[]>
   /**
-   * Removes an entry. Answers what its owner takes up less.
+   * Removes an entry. Answers its number, and what its owner takes up less.
    * @throws `archive-not-found`, `grant-changed`
    */
-  remove(id: ArchiveId, by: ArchiveActor): Promise<PeerUsage>
+  remove(id: ArchiveId, by: ArchiveActor): Promise<RemovedEntry>
 }
 
 /** Beside text and metadata: the row with its places in the indexes. */

@@ -2,9 +2,12 @@
  * The door of the storage folder: backends by the name that the configuration uses. Adding one is a line here and a
  * run of the compliance suite.
  */
+import { join } from 'node:path'
 import type { BackendInit } from './backend.ts'
 import { openMemory } from './memory.ts'
+import type { SearchIndex } from './search-index.ts'
 import { openSqlite } from './sqlite.ts'
+import { SqliteSearchIndex, searchFileName } from './sqlite-search.ts'
 import type { Storage } from './storage.ts'
 
 export type { BackendInit, StorageLog } from './backend.ts'
@@ -31,3 +34,7 @@ export interface StorageInit extends BackendInit {
  * @throws `state-in-use`, `database-corrupt`, `database-newer`, `storage-full`, `storage-failed`
  */
 export const openStorage = ({ backend, ...init }: StorageInit): Promise<Storage> => backends[backend](init)
+
+/** The search index beside a store: nothing is opened before it is used. */
+export const openSearchIndex = ({ backend, dir, log }: Omit<StorageInit, 'self'>): SearchIndex =>
+  new SqliteSearchIndex({ file: backend === 'memory' ? undefined : join(dir, searchFileName), log })

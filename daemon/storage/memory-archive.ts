@@ -10,8 +10,8 @@ import {
   type ArchiveStorage,
   archiveDisk,
   type NumberedEntry,
+  type RemovedEntry,
 } from './archive-rows.ts'
-import type { PeerUsage } from './storage.ts'
 import { duplicateRow } from './storage-errors.ts'
 import type { UsageRow } from './usage-rows.ts'
 
@@ -66,19 +66,24 @@ export class MemoryArchive implements ArchiveStorage {
     return structuredClone(rows.slice(0, limit))
   }
 
+  async last(): Promise<ArchiveNumber> {
+    this.#init.check()
+    return this.#last
+  }
+
   async existing(numbers: readonly ArchiveNumber[]): Promise<readonly ArchiveNumber[]> {
     this.#init.check()
     const all = new Set([...this.#rows.values()].map(({ n }) => n))
     return numbers.filter((n) => all.has(n))
   }
 
-  async remove(id: ArchiveId, { peer, grantVersion }: ArchiveActor): Promise<PeerUsage> {
+  async remove(id: ArchiveId, { peer, grantVersion }: ArchiveActor): Promise<RemovedEntry> {
     this.#init.check()
     if (!this.#init.isAllowed(peer, grantVersion)) throw new MooringError('grant-changed')
     const row = this.#rows.get(id)
     if (row === undefined) throw new MooringError('archive-not-found')
     this.#rows.delete(id)
-    return { peer: row.owner, disk: -archiveDisk(row) }
+    return { n: row.n, usage: { peer: row.owner, disk: -archiveDisk(row) } }
   }
 
   /** Of no block. */

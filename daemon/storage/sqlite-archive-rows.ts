@@ -10,12 +10,12 @@ import {
   type ArchiveRow,
   archiveDisk,
   type NumberedEntry,
+  type RemovedEntry,
 } from './archive-rows.ts'
 import type { FactReader } from './sqlite-facts.ts'
 import { sealed } from './sqlite-row-sum.ts'
 import { json } from './sqlite-rows.ts'
 import type { Transact } from './sqlite-transaction.ts'
-import type { PeerUsage } from './storage.ts'
 import { duplicateRow } from './storage-errors.ts'
 
 export interface ArchiveColumns {
@@ -55,13 +55,13 @@ export class ArchiveWriter {
     })
   }
 
-  remove(id: ArchiveId, { peer, grantVersion }: ArchiveActor): PeerUsage {
+  remove(id: ArchiveId, { peer, grantVersion }: ArchiveActor): RemovedEntry {
     return this.#transact(() => {
       this.#check(peer, grantVersion)
-      const row = this.#sql.one.get(id) as Pick<ArchiveColumns, 'owner' | 'disk'> | undefined
+      const row = this.#sql.one.get(id) as Pick<ArchiveColumns, 'n' | 'owner' | 'disk'> | undefined
       if (row === undefined) throw new MooringError('archive-not-found')
       this.#sql.remove.run(id)
-      return { peer: row.owner as PeerId, disk: -row.disk }
+      return { n: row.n, usage: { peer: row.owner as PeerId, disk: -row.disk } }
     })
   }
 
@@ -107,6 +107,10 @@ export class ArchiveReader {
     return rows
   }
 
+  last(): ArchiveNumber {
+    return Number(this.#sql.last.get())
+  }
+
   existing(numbers: readonly ArchiveNumber[]): ArchiveNumber[] {
     return numbers.filter((n) => this.#sql.exists.get(n) !== undefined)
   }
@@ -128,7 +132,7 @@ const archiveRow = ({ id, scope, owner, created_at_ms: createdAtMs, metadata, te
 function prepareWriter(db: Database.Database) {
   return {
     approvedVersion: db.prepare("SELECT grant_version FROM peer WHERE peer = ? AND state = 'approved'").pluck(),
-    one: db.prepare('SELECT owner, disk FROM archive WHERE id = ?'),
+    one: db.prepare('SELECT n, owner, disk FROM archive WHERE id = ?'),
     last: db.prepare('SELECT n FROM archive_last').pluck(),
     setLast: db.prepare('UPDATE archive_last SET n = ?'),
     insert: db.prepare(
@@ -145,6 +149,7 @@ function prepareReader(db: Database.Database) {
     all: db.prepare('SELECT * FROM archive WHERE id > ? ORDER BY id'),
     ofScope: db.prepare('SELECT * FROM archive WHERE scope = ? AND id > ? ORDER BY id'),
     numbered: db.prepare('SELECT * FROM archive WHERE n > ? ORDER BY n'),
+    last: db.prepare('SELECT n FROM archive_last').pluck(),
     exists: db.prepare('SELECT 1 FROM archive WHERE n = ?').pluck(),
   }
 }

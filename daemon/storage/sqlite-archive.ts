@@ -25,6 +25,7 @@ export function sqliteArchive({ store, reader, check }: ArchiveThreads): Archive
     get: checked((id) => reader.call('archiveEntry', [id])),
     list: checked((query) => reader.call('archivePage', [query])),
     numbered: checked((after, limit) => reader.call('archiveNumbered', [after, limit])),
+    last: checked(() => reader.call('archiveLast', [])),
     existing: checked((numbers) => reader.call('archiveExisting', [numbers])),
   }
 }

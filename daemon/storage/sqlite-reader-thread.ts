@@ -46,6 +46,7 @@ export function readerOps(db: Database.Database, post: (reply: ThreadReply) => v
     archiveEntry: (id: ArchiveId) => archive.get(id),
     archivePage: (query: ArchiveQuery) => archive.list(query),
     archiveNumbered: (after: ArchiveNumber, limit: number) => archive.numbered(after, limit),
+    archiveLast: () => archive.last(),
     archiveExisting: (numbers: readonly ArchiveNumber[]) => archive.existing(numbers),
     close: () => {
       db.close()

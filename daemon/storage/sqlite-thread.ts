@@ -12,7 +12,7 @@ import type { DamagedRow } from './storage.ts'
 import { storageFailed } from './storage-errors.ts'
 
 /** What a thread is started as. */
-export type ThreadRole = StoreRole | ReaderRole
+export type ThreadRole = StoreRole | ReaderRole | SearchRole
 
 export interface StoreRole {
   readonly kind: 'store'
@@ -27,6 +27,12 @@ export interface StoreRole {
 export interface ReaderRole {
   readonly kind: 'reader'
   readonly dir: string
+}
+
+export interface SearchRole {
+  readonly kind: 'search'
+  /** In memory when absent. */
+  readonly file: string | undefined
 }
 
 export interface ThreadMessage {

@@ -1,12 +1,13 @@
 /**
- * Entry of the two threads that have the database open: `store`, which holds the lock and the only connection that
- * writes, and `reader`. Keeps: messages are handled in the order they came, each is answered once, and after a
+ * Entry of the threads that have a file open: `store`, which holds the lock and the only connection to the database that
+ * writes, `reader`, and `search` with the index of its own. Keeps: messages are handled in the order they came, each is answered once, and after a
  * failure that leaves durability in doubt nothing is written any more.
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { MooringError } from '../../protocol/errors.ts'
 import { toThreadError } from './sqlite-errors.ts'
 import { openReaderThread } from './sqlite-reader-thread.ts'
+import { openSearchThread } from './sqlite-search-thread.ts'
 import { openStoreThread } from './sqlite-store-thread.ts'
 import type { ThreadMessage, ThreadReply, ThreadRole } from './sqlite-thread.ts'
 
@@ -47,8 +48,11 @@ function ownBuffers(value: unknown): ArrayBuffer[] {
 }
 
 try {
-  const ops =
-    role.kind === 'store' ? openStoreThread(role, post, (error) => answerError(0, error)) : openReaderThread(role, post)
+  const open = (): object => {
+    if (role.kind === 'store') return openStoreThread(role, post, (error) => answerError(0, error))
+    return role.kind === 'reader' ? openReaderThread(role, post) : openSearchThread(role)
+  }
+  const ops = open()
   port.on('message', (message: ThreadMessage) => {
     answer(ops, message)
     // Nothing else keeps the thread alive, so it ends when what was posted is on its way.

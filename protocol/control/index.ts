@@ -7,11 +7,21 @@ import { historyOps } from './history.ts'
 import { peerOps } from './peers.ts'
 import { quarantineOps } from './quarantine.ts'
 import { requestOps } from './requests.ts'
+import { searchOps } from './search.ts'
 
 export const controlProtocol = defineProtocol({
   id: '/mooring/control/1.0.0',
   dialledBy: 'operator',
-  ops: { ...daemonOps, ...requestOps, ...peerOps, ...blockOps, ...historyOps, ...quarantineOps, ...archiveOps },
+  ops: {
+    ...daemonOps,
+    ...requestOps,
+    ...peerOps,
+    ...blockOps,
+    ...historyOps,
+    ...quarantineOps,
+    ...archiveOps,
+    ...searchOps,
+  },
 })
 
 export type ControlClient = Client<typeof controlProtocol>

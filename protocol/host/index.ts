@@ -4,6 +4,7 @@ import { archiveOps } from './archive.ts'
 import { blockOps } from './blocks.ts'
 import { daemonOps } from './daemon.ts'
 import { historyOps } from './history.ts'
+import { searchOps } from './search.ts'
 import { sessionOps } from './session.ts'
 
 /** The version both sides name in `session.hello`. */
@@ -12,7 +13,7 @@ export const hostVersion = '1.0.0'
 export const hostProtocol = defineProtocol({
   id: `/mooring/host/${hostVersion}`,
   dialledBy: 'plugin',
-  ops: { ...sessionOps, ...daemonOps, ...blockOps, ...historyOps, ...archiveOps },
+  ops: { ...sessionOps, ...daemonOps, ...blockOps, ...historyOps, ...archiveOps, ...searchOps },
 })
 
 export type HostClient = Client<typeof hostProtocol>

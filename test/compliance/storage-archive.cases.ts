@@ -52,7 +52,7 @@ export function archiveCases(setup: StorageSetup): void {
       ])
       expect((await archive.numbered(1, 1)).map(({ n }) => n)).toEqual([3])
       expect(await archive.numbered(3, 10)).toEqual([])
-      expect(await archive.existing([3, 2, 1, 9])).toEqual([3, 1])
+      expect([await archive.existing([3, 2, 1, 9]), await archive.last()]).toEqual([[3, 1], 3])
       expect(await ids(storage)).toEqual([idOf(3), idOf(5)])
     })
 
@@ -109,7 +109,7 @@ export function archiveCases(setup: StorageSetup): void {
         { peer: bob.peer, disk: archiveDisk(entry(2)) },
       ])
       const by = { peer: bob.peer, grantVersion: 1 }
-      expect(await archive.remove(idOf(1), by)).toEqual({ peer: alice.peer, disk: -disk })
+      expect(await archive.remove(idOf(1), by)).toEqual({ n: 1, usage: { peer: alice.peer, disk: -disk } })
       await expect(archive.remove(idOf(1), by)).rejects.toMatchObject({ code: 'archive-not-found' })
       expect((await storage.usage())[0]).toEqual({ peer: alice.peer, disk: 160 + 200 + 40 })
     })
@@ -137,7 +137,7 @@ export function archiveCases(setup: StorageSetup): void {
       const again = await reopen()
       expect(await again.archive.get(idOf(1))).toEqual(entry(1))
       expect(await again.usage()).toEqual(usage)
-      expect(await again.archive.insert(entry(3), 1)).toBe(3)
+      expect([await again.archive.last(), await again.archive.insert(entry(3), 1)]).toEqual([2, 3])
     })
 
     it('refuses every call once it is closed', async () => {

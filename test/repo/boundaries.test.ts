@@ -84,7 +84,9 @@ const crossings: Readonly<Record<string, string>> = {
   'daemon/handlers/host/blocks.ts -> daemon/net/host-stream.ts': 'a handler asks for the session of its call',
   'daemon/handlers/host/daemon.ts -> daemon/net/host-stream.ts': 'a handler asks for the session of its call',
   'daemon/handlers/host/history.ts -> daemon/net/host-stream.ts': 'a handler asks for the session of its call',
+  'daemon/handlers/host/search.ts -> daemon/net/host-stream.ts': 'a handler asks for the session of its call',
   'daemon/handlers/host/session.ts -> daemon/net/host-stream.ts': 'a handler asks for the session of its call',
+  'daemon/search/search.ts -> daemon/storage/search-index.ts': 'the marks of an excerpt are those of the index',
   'daemon/log/usage.ts -> daemon/storage/usage-rows.ts': 'what is refused beforehand is counted as it would be stored',
 }
 

@@ -8,6 +8,7 @@ import type { HistoryReset } from '../../log/history-reset.ts'
 import type { Repair } from '../../log/repair.ts'
 import type { Verification } from '../../log/verification.ts'
 import type { Links } from '../../net/links.ts'
+import type { Search } from '../../search/search.ts'
 import type { Blocks } from '../blocks.ts'
 import type { History } from '../history.ts'
 
@@ -22,6 +23,7 @@ export interface ControlComponents {
   readonly blocks: Blocks
   readonly archive: Archive
   readonly history: History
+  readonly search: Search
   readonly clock: Clock
   /** The daemon as a whole. */
   readonly daemon: {

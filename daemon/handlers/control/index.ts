@@ -8,6 +8,7 @@ import { historyHandlers } from './history.ts'
 import { peerHandlers } from './peers.ts'
 import { quarantineHandlers } from './quarantine.ts'
 import { requestHandlers } from './requests.ts'
+import { searchHandlers } from './search.ts'
 
 export const controlHandlers = (components: ControlComponents): ControlHandlers => ({
   ...daemonHandlers(components),
@@ -17,4 +18,5 @@ export const controlHandlers = (components: ControlComponents): ControlHandlers 
   ...historyHandlers(components),
   ...quarantineHandlers(components),
   ...archiveHandlers(components),
+  ...searchHandlers(components),
 })

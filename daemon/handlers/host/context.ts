@@ -4,6 +4,7 @@ import type { Approvals } from '../../approvals/approvals.ts'
 import type { Archive } from '../../archive/archive.ts'
 import type { Log } from '../../log.ts'
 import type { Links } from '../../net/links.ts'
+import type { Search } from '../../search/search.ts'
 import type { Blocks } from '../blocks.ts'
 import type { History } from '../history.ts'
 import type { Renderings } from './renderings.ts'
@@ -14,6 +15,7 @@ export interface HostComponents {
   readonly blocks: Blocks
   readonly archive: Archive
   readonly history: History
+  readonly search: Search
   readonly self: PeerId
   readonly clock: Clock
   readonly log: Log

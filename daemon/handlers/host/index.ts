@@ -7,6 +7,7 @@ import type { HostComponents } from './context.ts'
 import { daemonHandlers } from './daemon.ts'
 import { historyHandlers } from './history.ts'
 import { Renderings } from './renderings.ts'
+import { searchHandlers } from './search.ts'
 import { sessionHandlers } from './session.ts'
 
 export function hostHandlers(components: HostComponents): Handlers<typeof hostProtocol, HostContext> {
@@ -17,5 +18,6 @@ export function hostHandlers(components: HostComponents): Handlers<typeof hostPr
     ...blockHandlers(shared),
     ...historyHandlers(shared),
     ...archiveHandlers(components),
+    ...searchHandlers(components),
   }
 }

@@ -6,11 +6,16 @@ const maxRenderings = 4
 
 export class Renderings {
   readonly #running = new Map<PeerId, number>()
+  readonly #max: number
+
+  constructor(max = maxRenderings) {
+    this.#max = max
+  }
 
   /** @throws `too-many-calls` */
   async run<Made>(peer: PeerId, operation: string, make: () => Promise<Made>): Promise<Made> {
     const running = this.#running.get(peer) ?? 0
-    if (running >= maxRenderings) throw new MooringError('too-many-calls', { detail: operation })
+    if (running >= this.#max) throw new MooringError('too-many-calls', { detail: operation })
     this.#running.set(peer, running + 1)
     try {
       return await make()

@@ -32,6 +32,7 @@ export const peerB = '12D3KooWQYV9dGMFoRzNStwpXztXaBUjtPqi6aU76ZgUriHhKust' as P
 
 type Item = z.output<(typeof controlProtocol.ops)['block.watch']['item']>
 type Block = z.output<(typeof controlProtocol.ops)['block.list']['output']>['blocks'][number]
+type Hit = z.output<(typeof controlProtocol.ops)['search.query']['output']>['hits'][number]
 type Entry = z.output<(typeof controlProtocol.ops)['archive.get']['output']>
 type Group = z.output<(typeof controlProtocol.ops)['block.history']['output']>['groups'][number]
 type Patch = z.output<(typeof controlProtocol.ops)['block.diff']['output']>['patches'][number]
@@ -51,6 +52,7 @@ export interface Answers {
   changes: Item[]
   quarantined: QuarantinedCard[]
   entries: Entry[]
+  hits: Hit[]
   ticket: string
 }
 
@@ -174,6 +176,16 @@ export function answers(): Answers {
         text: 'the kettle is blue',
       },
     ],
+    hits: [
+      {
+        kind: 'block',
+        address: block.address,
+        scope: 'space:home' as Scope,
+        score: 1.5,
+        snippet: 'remember the kettle is blue',
+        marks: [{ from: 13, to: 19 }],
+      },
+    ],
     ticket: 'moor1qqqqqqqqqqqqqqqqqqqqqqqq',
   }
 }
@@ -265,6 +277,11 @@ export function fakeHandlers(state: Answers, calls: Call[]): ControlHandlers {
       note('archive.insert', input)
       return { id: entryOf().id, createdAtMs: 1_000 }
     },
+    'search.query': (input) => {
+      note('search.query', input)
+      return { hits: state.hits, cursor: '3ff8000000000000space:home/notes' }
+    },
+    'search.reindex': () => ({ blocks: 1, entries: 1 }),
     'archive.get': entryOf,
     'archive.list': ({ after }) => {
       const rest = state.entries.filter(({ id }) => id > after)
@@ -338,6 +355,8 @@ export const commandLines: Readonly<Record<string, readonly string[]>> = {
   'block meta': ['block', 'meta', 'space:home/notes', '--description', 'What to remember'],
   'block reset-history': ['block', 'reset-history', 'space:home/notes', '--yes'],
   compact: ['compact'],
+  search: ['search', 'kettle', '--scope', 'space:home', '--kind', 'block', '--limit', '5'],
+  reindex: ['reindex'],
   'archive list': ['archive', 'list'],
   'archive get': ['archive', 'get', '019b0a3c-7d00-7000-8000-000000000001'],
   'archive insert': ['archive', 'insert', 'space:home', 'the kettle is blue', '--meta', 'from=ann'],

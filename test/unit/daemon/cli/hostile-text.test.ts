@@ -63,6 +63,7 @@ async function plant(world: ControlWorld, text: string): Promise<void> {
   state.history = answers().history.map((group) => ({ ...group, name: name || 'x', summary: cut(text, 400) }))
   state.spans = answers().spans.map((span) => ({ ...span, name: name || 'x', text: cut(text, 10_000) }))
   state.patches = [{ path: cut(text, 256), kind: 'changed', before: cut(text, 512), after: cut(text, 512) }]
+  state.hits = fresh.hits.map((hit) => ({ ...hit, snippet: cut(text, 400), marks: [{ from: 0, to: 1 }] }))
   state.ticket = text.toWellFormed()
   await writeLog(world.places, [
     { time: text, level: 'warn', sub: text, msg: text, [text]: text, nested: { [text]: [text] } },
@@ -156,6 +157,8 @@ describe.each(Object.entries(commandLines).filter(([name]) => name !== 'up' && !
 
 /** Every operation a command may begin with. */
 const answersOf = {
+  'search.query': true,
+  'search.reindex': true,
   'archive.insert': true,
   'archive.get': true,
   'archive.list': true,

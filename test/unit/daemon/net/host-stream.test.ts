@@ -52,6 +52,8 @@ function served(standing: Standing) {
     'block.blame': () => ({ spans: [], next: 0, totalChars: 0 }),
     'block.history': () => ({ groups: [], more: false }),
     'block.updateMetadata': () => ({}),
+    'search.query': () => ({ hits: [] }),
+    'archive.search': () => ({ hits: [] }),
     'archive.insert': () => ({}) as never,
     'archive.get': () => ({}) as never,
     'archive.list': () => ({ entries: [], more: false }),
