@@ -40,7 +40,7 @@ export const search = defineCommand({
     const answer = await client.search.query({ text, scopes: scope, kinds: kind, limit, cursor: after }, call())
     const rows = answer.hits.map((hit) => [
       hit.kind === 'block' ? safeId(hit.address, 256) : safeId(hit.id),
-      hit.score.toFixed(2),
+      hit.score.toPrecision(3),
       safeLine(marked(hit), 120),
     ])
     output.answer(answer, table(['WHERE', 'SCORE', 'TEXT'], rows))
