@@ -135,10 +135,11 @@ describe.each(Object.entries(standings).filter(([, { code }]) => code !== 'appro
   },
 )
 
-/** What they speak of is not there, whatever the grants. */
+/** What the samples speak of is not there, also for who may look. */
 const byId: Readonly<Record<string, ErrorCode>> = {
   'block.at': 'no-such-change',
   'block.diff': 'no-such-change',
+  'block.blame': 'no-text',
   'archive.get': 'archive-not-found',
   'archive.delete': 'archive-not-found',
 }
