@@ -21,8 +21,6 @@ import type { StoredContent } from './store.ts'
 import { Tips } from './tips.ts'
 import { Writer } from './writer.ts'
 
-type Doc<Name extends SchemaName> = A.Doc<SchemaValues[Name]>
-
 /** What waits for somebody to look, at most: from then on it is applied as it comes. */
 const maxWaitingChanges = 2_000
 const maxWaitingBytes = 4 * 1024 * 1024
@@ -51,13 +49,14 @@ export class Block<Name extends SchemaName = SchemaName> {
     this.tips = new Tips(init.stored?.tips)
     const snapshot = init.stored?.snapshot
     const base = snapshot ? snapshotBase(snapshot) : this.#first
-    this.#document = new BlockDocument(base, () => this.#mintActor(), init.onStray)
+    const mintActor = (): string => makeActor(actorPrefix(init.daemon, init.self), init.random(8))
+    this.#document = new BlockDocument(base, mintActor, init.onStray)
     this.#writer = new Writer(init, this.#document)
     if (init.stored !== undefined) this.#resume(init.stored)
   }
 
   /** The document with everything that has arrived. */
-  get value(): Doc<Name> {
+  get value(): A.Doc<SchemaValues[Name]> {
     this.applyNow()
     return this.#document.value
   }
@@ -172,7 +171,7 @@ export class Block<Name extends SchemaName = SchemaName> {
   setAside(first: LocalChange): LocalChange[] {
     this.applyNow()
     const aside = this.#own.from(first)
-    const hashes = new Set<string>(aside.map((change) => change.hash))
+    const hashes = new Set<string>(aside.map(({ hash }) => hash))
     this.#without((hash) => hashes.has(hash))
     return aside
   }
@@ -203,15 +202,13 @@ export class Block<Name extends SchemaName = SchemaName> {
     return this.#document.effectOf(new Set(this.#own.from(first).map(({ hash }) => hash)))
   }
 
-  /** Does what others did, as one change; undefined when that is nothing, or more than one change may hold. */
+  /** Does what others did, as one change; undefined for nothing, or for more than one may hold: its author has it aside. */
   make(effect: A.Patch[]): LocalChange | undefined {
     const made: LocalChange[] = []
     try {
       this.#writer.edit((draft) => A.applyPatches(draft, effect))
       this.#writer.tell((change) => made.push(change))
-    } catch {
-      // It is more than one change may hold: its author has it aside.
-    }
+    } catch {}
     return made[0]
   }
 
@@ -239,6 +236,11 @@ export class Block<Name extends SchemaName = SchemaName> {
   holds(hash: ChangeHash): boolean {
     if (this.#arrived.some((change) => change.hash === hash)) return true
     return this.#document.has(hash) ?? A.hasHeads(this.value, [hash])
+  }
+
+  /** Whether a change made here waits for one that is not here: in step with the daemon it waits in vain. */
+  lacksBaseOf({ deps }: LocalChange): boolean {
+    return !this.#isBroken && deps.some((hash) => !this.#leftOut.has(hash) && !this.holds(hash))
   }
 
   /** Begins again from the schema, for another generation. Returns what was unsettled, or all there was if it `isLost`. */
@@ -309,12 +311,10 @@ export class Block<Name extends SchemaName = SchemaName> {
 
   #without(isOut: (hash: string) => boolean): KnownChange[] {
     const out = this.#document.without(isOut)
-    this.#own.taken(new Set(out.map(({ hash }) => hash)), A.getChangesMetaSince(this.#document.value, []))
+    // Not in the document, but waiting for what is not there, it goes too.
+    const gone = new Set<string>(out.map(({ hash }) => hash))
+    this.#own.taken((hash) => gone.has(hash) || isOut(hash), A.getChangesMetaSince(this.#document.value, []))
     this.#init.onRemote()
     return out
-  }
-
-  #mintActor(): string {
-    return makeActor(actorPrefix(this.#init.daemon, this.#init.self), this.#init.random(8))
   }
 }

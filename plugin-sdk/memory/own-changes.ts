@@ -64,8 +64,8 @@ export class OwnChanges {
   }
 
   /** Those were taken out of the document; `left` are all that are in it. */
-  taken(hashes: ReadonlySet<string>, left: readonly { actor: string; seq: number; hash: string }[]): void {
-    this.#unsettled = this.#unsettled.filter(({ hash }) => !hashes.has(hash))
+  taken(isOut: (hash: string) => boolean, left: readonly { actor: string; seq: number; hash: string }[]): void {
+    this.#unsettled = this.#unsettled.filter(({ hash }) => !isOut(hash))
     const actors = new Set(this.#newest.keys())
     this.#newest.clear()
     // What was settled before is still held, and said to be.

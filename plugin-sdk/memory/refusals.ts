@@ -6,6 +6,7 @@ import type { ChangeHash, Clock } from '../../protocol/index.ts'
 import type { OwnChange, Refusal } from '../../protocol/sync/index.ts'
 import { type Entry, isForNow, recall, toError } from './entry.ts'
 import type { Intake } from './intake.ts'
+import type { LocalChange } from './local-change.ts'
 import type { MemoryLog } from './replica-init.ts'
 
 export interface RefusalsInit {
@@ -27,6 +28,10 @@ function waitMs(entry: Entry, { retryAfterMs }: Refusal): number {
   entry.attempts++
   return retryAfterMs ?? ownMs
 }
+
+/** Nobody else can have what it builds on: sent for ever, it would be refused for ever, and all that follows with it. */
+const isBaseless = ({ awaited, loaded }: Entry, change: LocalChange): boolean =>
+  awaited.size === 0 && loaded?.block.lacksBaseOf(change) === true
 
 export class Refusals {
   readonly #init: RefusalsInit
@@ -61,14 +66,20 @@ export class Refusals {
     const hashes = new Set<ChangeHash>(changes.map((change) => change.hash))
     const first = entry.loaded?.block.unsettled.find((change) => hashes.has(change.hash))
     if (first === undefined) return
-    if (isForNow(error)) this.#retryLater(entry, error)
+    if (error.code === 'missing-deps' && isBaseless(entry, first)) {
+      const detail = 'a change that was made here builds on one that is neither here nor at the daemon'
+      this.#refuse(entry, first, { ...error, detail })
+    } else if (isForNow(error)) this.#retryLater(entry, error)
     else if (error.code === 'equivocation' && !this.#again.has(first.hash)) {
       const hash = this.#init.intake.reauthor(entry, first, error)
       if (hash !== undefined) this.#again.add(hash)
-    } else {
-      this.#init.intake.refuse(entry, first, error)
-      entry.loaded?.handle.setState('denied', toError(error).message)
-    }
+    } else this.#refuse(entry, first, error)
+  }
+
+  /** For good. */
+  #refuse(entry: Entry, first: LocalChange, error: Refusal): void {
+    this.#init.intake.refuse(entry, first, error)
+    entry.loaded?.handle.setState('denied', toError(error).message)
   }
 
   createRefused(entry: Entry | undefined, error: Refusal): void {

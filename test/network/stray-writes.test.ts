@@ -1,9 +1,12 @@
 /** Edits that are not over when they return, and drafts that outlive their edit: none of it gets into a block. */
+import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { getBackend } from '@automerge/automerge'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { type BlockHandle, splice } from '../../plugin-sdk/memory/index.ts'
 import { alice, bob } from '../fixtures/cast.ts'
 import { SyncWorld, silentLog } from '../fixtures/sync-world.ts'
+import { tempDir } from '../fixtures/temp-dir.ts'
 
 const notes = 'space:home/notes'
 const everything = ['read', 'write', 'create'].map((right) => `blocks:${right}:space:home/*`)
@@ -104,5 +107,44 @@ describe('a draft that is written to after its edit', () => {
     } else await expectAll(text, text.length)
     expect(warn).toHaveBeenCalledWith({ address: notes, operations: 5 }, expect.stringContaining('draft'))
     warn.mockRestore()
+  })
+})
+
+describe('a stored edit that builds on what nobody has', () => {
+  const shared = 'space:home/shared'
+
+  it('is kept aside, its author is told why, and the block goes on', async () => {
+    const path = join(tempDir(), 'replica.db')
+    const first = await world.storedPlugin(alice, path)
+    await first.memory.prepare(shared)
+    const before = first.memory.open(shared, 'text')
+    // As a process did whose drafts were not kept out: a change that the SDK never saw.
+    const engine = getBackend(before.value)
+    engine.splice('/text', 0, 0, 'nobody knows ')
+    engine.commit(undefined, 0)
+    before.change((draft) => splice(draft, ['text'], 0, 0, 'waits '))
+    await before.saved()
+    await first.memory.stop()
+
+    const second = await world.storedPlugin(alice, path)
+    await second.memory.prepare(shared)
+    const after = second.memory.open(shared, 'text')
+    expect(after.pending).toBe(1)
+    const flushed = after.flushed()
+    second.connect()
+    await expect(flushed).rejects.toMatchObject({ code: 'missing-deps' })
+    expect(after).toMatchObject({ state: 'denied', pending: 0, refused: [{ code: 'missing-deps' }] })
+    expect(after.reason).toContain('neither here nor at the daemon')
+    after.change((draft) => splice(draft, ['text'], 0, 0, 'new'))
+    await after.flushed()
+    await vi.waitFor(() => expect(after.state).toBe('live'))
+    expect(after.value.text).toBe('new')
+    await second.memory.stop()
+
+    const third = await world.storedPlugin(alice, path)
+    await third.memory.prepare(shared)
+    const again = third.memory.open(shared, 'text')
+    expect(again).toMatchObject({ pending: 0, refused: [{ code: 'missing-deps' }] })
+    expect(again.value.text).toBe('new')
   })
 })
