@@ -70,6 +70,8 @@ export class BlockHandle<Name extends SchemaName = SchemaName> {
   #isEnded = false
   #state: BlockState = 'offline'
   #reason = 'not connected yet'
+  /** Why the block is not to be had, on the present conversation. */
+  #denial: MooringError | undefined
 
   constructor(components: HandleComponents<Name>) {
     this.#components = components
@@ -167,7 +169,12 @@ export class BlockHandle<Name extends SchemaName = SchemaName> {
     })
   }
 
-  /** Resolves when the block is live. @throws when it is gone; `cancelled` by the signal, or when the plugin stops */
+  /**
+   * Resolves when the block is live; until the daemon is there it waits.
+   *
+   * @throws what the daemon refuses the block with for good: `grant-missing`, `address-taken` for another schema;
+   * `block-deleted`; `cancelled` by the signal, or when the plugin stops
+   */
   live(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
     return new Promise((resolve, reject) => {
       const look = (): void => {
@@ -175,6 +182,10 @@ export class BlockHandle<Name extends SchemaName = SchemaName> {
         else if (this.#state === 'gone')
           finish(() => reject(new MooringError('block-deleted', { detail: this.#reason })))
         else if (this.#isEnded) abort()
+        else if (this.#denial !== undefined) {
+          const denial = this.#denial
+          finish(() => reject(denial))
+        }
       }
       const abort = (): void => finish(() => reject(new MooringError('cancelled', { detail: this.#reason })))
       const stop = this.on('state', look)
@@ -208,9 +219,12 @@ export class BlockHandle<Name extends SchemaName = SchemaName> {
     }
   }
 
-  /** @internal */
-  setState(state: BlockState, reason: string): void {
-    if (state === this.#state && reason === this.#reason) return
+  /** @internal `denial`: the daemon has refused the block, and not an edit of it, for good. */
+  setState(state: BlockState, reason: string, denial?: MooringError): void {
+    const isSame =
+      state === this.#state && reason === this.#reason && (denial === undefined) === (this.#denial === undefined)
+    this.#denial = denial
+    if (isSame) return
     this.#state = state
     this.#reason = reason
     this.emit('state', { state, reason })

@@ -2,7 +2,7 @@
  * What the daemon says of a block, done to it. Keeps: what comes is verified before it is taken, the store hears of all in
  * the order in which it happens, and what is taken out of a block is kept where its author finds it.
  */
-import { type ChangeHash, isSameMeta, type PeerId } from '../../protocol/index.ts'
+import { type ChangeHash, isSameMeta, MooringError, type PeerId } from '../../protocol/index.ts'
 import {
   checkDocument,
   type Frame,
@@ -42,7 +42,8 @@ export class Intake {
   /** Whether the address holds a block of another schema: what comes of it is not for this document. */
   isOther(entry: Entry, schema: string): boolean {
     entry.isOther ||= schema !== entry.schema
-    if (entry.isOther) entry.loaded?.handle.setState('denied', `the block at this address has the schema ${schema}`)
+    const denial = new MooringError('address-taken', { detail: `its schema is ${schema}` })
+    if (entry.isOther) entry.loaded?.handle.setState('denied', denial.message, denial)
     return entry.isOther
   }
 

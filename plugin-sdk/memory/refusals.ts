@@ -108,7 +108,8 @@ export class Refusals {
     }
     const [first] = block?.unsettled ?? []
     if (first !== undefined) this.#init.intake.refuse(entry, first, error)
-    handle?.setState('denied', toError(error).message)
+    const denial = toError(error)
+    handle?.setState('denied', denial.message, denial)
   }
 
   /** Nothing is undone: the same changes are sent again, in order, from the first that was refused. */
