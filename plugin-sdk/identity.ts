@@ -3,8 +3,8 @@
  * in one folder get the same key, a key file is whole or absent, and a key that others could have read is not used.
  */
 import { createPrivateKey, createPublicKey } from 'node:crypto'
-import { link, mkdir, open, unlink } from 'node:fs/promises'
-import { join } from 'node:path'
+import { link, mkdir, open, stat, unlink } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
 import { isPeerId, MooringError, type PeerId } from '../protocol/index.ts'
 
 const seedBytes = 32
@@ -27,9 +27,10 @@ export interface IdentityInit {
 /**
  * Reads the key of a folder, or makes one.
  *
- * @throws `wrong-state` with the path and what to do when the file can be read by others or is not 32 bytes
+ * @throws `config-invalid` with the path and what to do, for a home that cannot be made and a key that cannot be used
  */
 export async function openIdentity(init: IdentityInit): Promise<Identity> {
+  await makeHome(resolve(init.home))
   const path = join(init.home, fileName)
   const seed = (await readSeed(path, init.platform)) ?? (await makeSeed(path, init))
   return { seed, peer: peerOf(seed) }
@@ -41,18 +42,21 @@ async function readSeed(path: string, platform: string): Promise<Uint8Array | un
     file = await open(path, 'r')
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined
-    throw new MooringError('wrong-state', { detail: `the key ${path} cannot be read (${codeOf(error)})`, cause: error })
+    throw new MooringError('config-invalid', {
+      detail: `the key ${path} cannot be read (${codeOf(error)})`,
+      cause: error,
+    })
   }
   try {
     // Looked at through the open file: the path could be another file by now.
     const { mode, size } = await file.stat()
     if (platform !== 'win32' && (mode & 0o077) !== 0) {
-      throw new MooringError('wrong-state', {
+      throw new MooringError('config-invalid', {
         detail: `others can read the key ${path}; if nobody did, run chmod 600 ${path}, else delete it for a new one`,
       })
     }
     if (size !== seedBytes) {
-      throw new MooringError('wrong-state', {
+      throw new MooringError('config-invalid', {
         detail: `the key ${path} has ${size} bytes instead of ${seedBytes}; restore it, or delete it for a new one`,
       })
     }
@@ -65,7 +69,6 @@ async function readSeed(path: string, platform: string): Promise<Uint8Array | un
 }
 
 async function makeSeed(path: string, init: IdentityInit): Promise<Uint8Array> {
-  await mkdir(init.home, { recursive: true, mode: 0o700 })
   // A copy of its own: small buffers of Node share their memory with others.
   const seed = Uint8Array.from(init.random(seedBytes))
   const unfinished = `${path}.${Buffer.from(init.random(8)).toString('hex')}`
@@ -88,6 +91,31 @@ async function makeSeed(path: string, init: IdentityInit): Promise<Uint8Array> {
   } finally {
     await unlink(unfinished)
   }
+}
+
+/** Folder by folder: where one cannot be made, as in /proc, Node tries for ever when it makes all of them in one call. */
+async function makeHome(home: string): Promise<void> {
+  const missing: string[] = []
+  try {
+    let at = home
+    while ((await stat(at).catch(unlessAbsent)) === undefined && dirname(at) !== at) {
+      missing.unshift(at)
+      at = dirname(at)
+    }
+    for (const folder of missing) await mkdir(folder, { mode: 0o700 }).catch(unlessThere)
+  } catch (error) {
+    const detail = `the home ${home} of the plugin cannot be made (${codeOf(error)}); name another one with --home`
+    throw new MooringError('config-invalid', { detail, cause: error })
+  }
+}
+
+const unlessAbsent = (error: unknown): undefined => {
+  if (codeOf(error) !== 'ENOENT') throw error
+}
+
+/** Another process made it. */
+const unlessThere = (error: unknown): void => {
+  if (codeOf(error) !== 'EEXIST') throw error
 }
 
 /** PKCS #8 of an Ed25519 key up to its seed. */

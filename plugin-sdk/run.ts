@@ -63,8 +63,8 @@ export interface RunningPlugin {
 /**
  * Starts a plugin. Resolves as soon as it knows its key and its daemon; an absent daemon is dialled until it is there.
  *
- * @throws `daemon-unreachable` when no ticket is found, `ticket-invalid`, `wrong-state` for a key file that cannot be
- * used, `config-invalid` for a MOORING_HOME that is not absolute
+ * @throws `daemon-unreachable` when no ticket is found, `ticket-invalid`, `config-invalid` for a key file that cannot be
+ * used, a home that cannot be made, and a MOORING_HOME that is not absolute
  */
 export async function runPlugin(plugin: Plugin, options: RunOptions = {}): Promise<RunningPlugin> {
   const complaint = tooOld(versions.node, plugin.manifest.name)

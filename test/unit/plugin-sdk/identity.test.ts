@@ -35,7 +35,7 @@ describe('openIdentity', () => {
     await open(folder)
     await chmod(join(folder, 'identity.key'), 0o640)
     await expect(open(folder)).rejects.toMatchObject({
-      code: 'wrong-state',
+      code: 'config-invalid',
       detail: expect.stringContaining('chmod 600'),
     })
     await expect(open(folder, 'win32')).resolves.toBeDefined()
@@ -45,10 +45,29 @@ describe('openIdentity', () => {
     const path = join(folder, 'identity.key')
     await writeFile(path, new Uint8Array(size), { mode: 0o600 })
     await expect(open(folder)).rejects.toMatchObject({
-      code: 'wrong-state',
+      code: 'config-invalid',
       detail: expect.stringContaining(`${size} bytes`),
     })
     expect((await stat(path)).size).toBe(size)
+  })
+
+  it('refuses a home below a file', async () => {
+    await writeFile(join(folder, 'file'), '')
+    for (const home of ['file/home', 'file/far/home']) {
+      await expect(open(join(folder, home))).rejects.toMatchObject({
+        code: 'config-invalid',
+        detail: expect.stringContaining('cannot be made (ENOTDIR)'),
+      })
+    }
+  })
+
+  it.runIf(process.platform === 'linux')('refuses a home where no folder can be made', async () => {
+    for (const home of ['/proc/x', '/proc/x/y']) {
+      await expect(open(home)).rejects.toMatchObject({
+        code: 'config-invalid',
+        detail: expect.stringContaining(home),
+      })
+    }
   })
 })
 
