@@ -7,6 +7,7 @@ import { asError, type Clock, formatTicket, type PeerId, type Places } from '../
 import { Approvals } from './approvals/approvals.ts'
 import { type Config, quotasIn } from './config.ts'
 import { startDerived } from './derived.ts'
+import { BlockEdits } from './handlers/block-edits.ts'
 import { Blocks } from './handlers/blocks.ts'
 import { controlHandlers } from './handlers/control/index.ts'
 import { History } from './handlers/history.ts'
@@ -81,11 +82,12 @@ export async function startDaemon(init: DaemonInit): Promise<Daemon> {
 
     const made = { storage, searchIndex: openSearchIndex(store), changeLog, clock, log, random, self }
     const derived = await startDerived(lifecycle, { ...made, seed: identity.seed })
-    const { views, verification } = derived
+    const { edits, views, verification } = derived
     const blocks = new Blocks({ log: changeLog, views, verification })
+    const blockEdits = new BlockEdits({ blocks, edits, log: changeLog, views })
     const history = new History({ approvals, blocks, log: changeLog, views, storage, self })
     const links = new Links({ clock, random, approvals, log: log.sub('net') })
-    const parts = { ...derived, approvals, blocks, clock, history, links }
+    const parts = { ...derived, approvals, blockEdits, blocks, clock, history, links }
     const handlers = hostHandlers({ ...parts, self, log })
     const protocols = protocolBindings({ approvals, changeLog, clock, handlers, links, log, verification })
     const node = await createNode({

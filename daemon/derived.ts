@@ -7,6 +7,7 @@ import { Archive } from './archive/archive.ts'
 import type { Lifecycle } from './lifecycle.ts'
 import type { ChangeLog } from './log/change-log.ts'
 import { Compaction } from './log/compaction.ts'
+import { Edits } from './log/edits.ts'
 import { HeadMerges } from './log/head-merges.ts'
 import { HistoryReset } from './log/history-reset.ts'
 import { Repair } from './log/repair.ts'
@@ -40,6 +41,7 @@ export interface Derived {
   readonly compaction: Compaction
   readonly repair: Repair
   readonly historyReset: HistoryReset
+  readonly edits: Edits
 }
 
 /** Starts the parts in order. @throws what reading throws */
@@ -78,5 +80,6 @@ export async function startDerived(
   await lifecycle.start({ name: 'search', start: () => indexer.start(), stop: () => indexer.stop() })
   const search = new Search({ log: changeLog, storage, index: searchIndex, indexer })
   const historyReset = new HistoryReset({ log: changeLog, views, verification, self, seed, clock, random })
-  return { archive, search, views, verification, compaction, repair, historyReset }
+  const edits = new Edits({ log: changeLog, self, seed, clock, random })
+  return { archive, edits, search, views, verification, compaction, repair, historyReset }
 }

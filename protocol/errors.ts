@@ -384,6 +384,22 @@ export const errorTable = {
     retryable: true,
     exit: 8,
   },
+  'bad-edit': {
+    category: 'invalid',
+    local: 'A step of the edit does not fit the block; nothing was changed.',
+    remote: 'A step of the edit does not fit the block; nothing was changed.',
+    next: 'Look at the block (moor block show) and at the step that is named.',
+    retryable: false,
+    exit: 2,
+  },
+  'heads-differ': {
+    category: 'conflict',
+    local: 'The block is not in the state that the edit was made for; nothing was changed.',
+    remote: 'The block is not in the state that the edit was made for; nothing was changed.',
+    next: 'Read the block again and make the edit for what it is now.',
+    retryable: false,
+    exit: 6,
+  },
   'archive-not-found': {
     category: 'missing',
     local: 'There is no such entry in the archive.',

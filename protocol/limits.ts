@@ -187,6 +187,7 @@ export const limitTable = {
     unit: 'bytes',
     reason: 'pieces that a replica keeps until a snapshot is whole, and what its columns inflate to',
   },
+  maxEditSteps: { value: 1_000, unit: 'count', reason: 'one edit is one step of the view worker, for a long text too' },
   maxArchiveChars: {
     value: 50_000,
     unit: 'count',

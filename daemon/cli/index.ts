@@ -7,6 +7,7 @@ import { archiveList } from './archive-list.ts'
 import { blockAt } from './block-at.ts'
 import { blockBlame } from './block-blame.ts'
 import { blockDiff } from './block-diff.ts'
+import { blockEdit } from './block-edit.ts'
 import { blockHistory } from './block-history.ts'
 import { blockMeta } from './block-meta.ts'
 import { blockResetHistory } from './block-reset-history.ts'
@@ -58,6 +59,7 @@ export const commandTable: readonly AnyCommand[] = [
   grants,
   blocks,
   blockShow,
+  blockEdit,
   blockHistory,
   blockDiff,
   blockAt,

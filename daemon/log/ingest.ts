@@ -39,6 +39,8 @@ export interface Submission {
   /** Frames that are taken or refused together: more than one only when a signature covers several. */
   readonly frames: readonly (readonly Uint8Array[])[]
   readonly tips: readonly SentTip[]
+  /** The daemon made it for the peer that it comes from, which has it counted as its own. */
+  readonly isOnBehalf?: boolean
   /** Why the sender may not write. Nothing is stored then; what was stored while it might write is settled. */
   readonly refusal?: MooringError
 }
@@ -198,7 +200,7 @@ export class Ingest {
 
   /** The entries of those changes that the block does not have. @throws the refusal of the whole frame */
   #admit(checked: Checked, ledger: Ledger): ChangeEntry[] {
-    const { origin, grantVersion, block, chunks, facts, authorship } = checked
+    const { origin, grantVersion, block, chunks, facts, authorship, isOnBehalf = false } = checked
     const { missing, quotas, self } = this.#components
     const senders = [`${origin.peer} ${grantVersion}`, senderOf(checked)]
     const entries: ChangeEntry[] = []
@@ -221,7 +223,7 @@ export class Ingest {
         checkRoom(fact, admission.objects.length, ledger, quotas, owner === self)
         ledger.apply(fact, { ...admission, content: fact.content })
         const tip = authorship.tip(fact.actor)
-        const author = authorship.supplied(fact.actor)
+        const author = isOnBehalf ? undefined : authorship.supplied(fact.actor)
         const { hash, actor, seq, maxOp, deps } = fact
         const objects = admission.objects.map(objectRow)
         const change = {

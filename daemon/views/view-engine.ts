@@ -8,6 +8,7 @@ import * as Automerge from '@automerge/automerge'
 import type { ChangeHash } from '../../protocol/ids.ts'
 import { readChange } from '../../protocol/sync/change-structure.ts'
 import type { BlockId, Seq } from '../storage/storage.ts'
+import { edit } from './edit.ts'
 import { blame } from './history/blame.ts'
 import { historyPage } from './history/page.ts'
 import { diffStates, textAt } from './history/states.ts'
@@ -134,6 +135,8 @@ export class ViewEngine {
       const engine = engineOf(this.#documentOf(block).document)
       return { maxOps: Float64Array.from(hashes, (hash) => engine.getChangeMetaByHash(hash)?.maxOp ?? -1) }
     },
+
+    edit: ({ block, ...order }) => edit(engineOf(this.#documentOf(block).document), order),
 
     history: ({ block, ...query }) => {
       const { document } = this.#documentOf(block)

@@ -2,6 +2,7 @@
  * What is said between the main thread and the view worker: one step at a time, each answered once. Bytes travel by
  * transfer, so that neither side copies a document to hand it over.
  */
+import type { EditStep } from '../../protocol/edit-shapes.ts'
 import type { ActorId, ChangeHash } from '../../protocol/ids.ts'
 import type { Problem, SchemaOptions } from '../../protocol/schemas/index.ts'
 import type { BlockId, Seq } from '../storage/storage.ts'
@@ -69,6 +70,20 @@ export interface ViewSteps {
     ask: { readonly block: BlockId; readonly hashes: readonly ChangeHash[] }
     answer: { readonly maxOps: Float64Array<ArrayBuffer> }
   }
+  /**
+   * One change of this actor on top of the document, which stays as it is: a step that makes a change answers a
+   * {@link MadeChange}, and `Edits` of the log does the rest.
+   */
+  edit: {
+    ask: {
+      readonly block: BlockId
+      readonly actor: ActorId
+      readonly timeS: number
+      readonly steps: readonly EditStep[]
+      readonly heads: readonly ChangeHash[] | undefined
+    }
+    answer: MadeChange
+  }
   /** A page of its changes in groups, newest first; undefined when the document does not have the change `before`. */
   history: {
     ask: { readonly block: BlockId; readonly before: ChangeHash | undefined; readonly limit: number }
@@ -117,6 +132,11 @@ export interface ViewSteps {
   }
 }
 
+/** A change that nobody has yet, or why none was made. Without bytes there is nothing to change. */
+export type MadeChange =
+  | { readonly before: readonly ChangeHash[]; readonly heads: readonly ChangeHash[]; readonly bytes?: Uint8Array }
+  | { readonly refused: { readonly code: 'bad-edit' | 'change-too-large' | 'heads-differ'; readonly detail: string } }
+
 /** Changes of one author that follow each other. */
 export interface GroupFacts {
   /** The actors that the author used, each with its oldest and newest change of the group. */
@@ -157,7 +177,7 @@ export interface LogSlice {
 export type StepName = keyof ViewSteps
 
 /** Steps that are asked about a document as it is, and leave it so. */
-export type Question = 'render' | 'recall' | 'history' | 'at' | 'diff' | 'blame'
+export type Question = 'edit' | 'render' | 'recall' | 'history' | 'at' | 'diff' | 'blame'
 /** What is asked beside the block. */
 export type About<Name extends StepName> = Omit<ViewSteps[Name]['ask'], 'block'>
 export type Reply<Name extends StepName> = ViewSteps[Name]['answer']

@@ -3,6 +3,7 @@ import { type Client, defineProtocol } from '../define.ts'
 import { archiveOps } from './archive.ts'
 import { blockOps } from './blocks.ts'
 import { daemonOps } from './daemon.ts'
+import { editOps } from './edits.ts'
 import { historyOps } from './history.ts'
 import { peerOps } from './peers.ts'
 import { quarantineOps } from './quarantine.ts'
@@ -17,6 +18,7 @@ export const controlProtocol = defineProtocol({
     ...requestOps,
     ...peerOps,
     ...blockOps,
+    ...editOps,
     ...historyOps,
     ...quarantineOps,
     ...archiveOps,

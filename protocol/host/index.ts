@@ -3,6 +3,7 @@ import { type Client, defineProtocol } from '../define.ts'
 import { archiveOps } from './archive.ts'
 import { blockOps } from './blocks.ts'
 import { daemonOps } from './daemon.ts'
+import { editOps } from './edits.ts'
 import { historyOps } from './history.ts'
 import { searchOps } from './search.ts'
 import { sessionOps } from './session.ts'
@@ -13,7 +14,7 @@ export const hostVersion = '1.0.0'
 export const hostProtocol = defineProtocol({
   id: `/mooring/host/${hostVersion}`,
   dialledBy: 'plugin',
-  ops: { ...sessionOps, ...daemonOps, ...blockOps, ...historyOps, ...archiveOps, ...searchOps },
+  ops: { ...sessionOps, ...daemonOps, ...blockOps, ...editOps, ...historyOps, ...archiveOps, ...searchOps },
 })
 
 export type HostClient = Client<typeof hostProtocol>

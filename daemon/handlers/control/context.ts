@@ -9,6 +9,7 @@ import type { Repair } from '../../log/repair.ts'
 import type { Verification } from '../../log/verification.ts'
 import type { Links } from '../../net/links.ts'
 import type { Search } from '../../search/search.ts'
+import type { BlockEdits } from '../block-edits.ts'
 import type { Blocks } from '../blocks.ts'
 import type { History } from '../history.ts'
 
@@ -21,6 +22,7 @@ export interface ControlComponents {
   readonly historyReset: HistoryReset
   readonly repair: Repair
   readonly blocks: Blocks
+  readonly blockEdits: BlockEdits
   readonly archive: Archive
   readonly history: History
   readonly search: Search

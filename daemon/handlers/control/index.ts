@@ -4,6 +4,7 @@ import { archiveHandlers } from './archive.ts'
 import { blockHandlers } from './blocks.ts'
 import type { ControlComponents } from './context.ts'
 import { daemonHandlers } from './daemon.ts'
+import { editHandlers } from './edits.ts'
 import { historyHandlers } from './history.ts'
 import { peerHandlers } from './peers.ts'
 import { quarantineHandlers } from './quarantine.ts'
@@ -15,6 +16,7 @@ export const controlHandlers = (components: ControlComponents): ControlHandlers 
   ...requestHandlers(components),
   ...peerHandlers(components),
   ...blockHandlers(components),
+  ...editHandlers(components),
   ...historyHandlers(components),
   ...quarantineHandlers(components),
   ...archiveHandlers(components),

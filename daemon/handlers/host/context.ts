@@ -5,6 +5,7 @@ import type { Archive } from '../../archive/archive.ts'
 import type { Log } from '../../log.ts'
 import type { Links } from '../../net/links.ts'
 import type { Search } from '../../search/search.ts'
+import type { BlockEdits } from '../block-edits.ts'
 import type { Blocks } from '../blocks.ts'
 import type { History } from '../history.ts'
 import type { Renderings } from './renderings.ts'
@@ -13,6 +14,7 @@ export interface HostComponents {
   readonly approvals: Approvals
   readonly links: Links
   readonly blocks: Blocks
+  readonly blockEdits: BlockEdits
   readonly archive: Archive
   readonly history: History
   readonly search: Search

@@ -5,6 +5,7 @@ import { archiveHandlers } from './archive.ts'
 import { blockHandlers } from './blocks.ts'
 import type { HostComponents } from './context.ts'
 import { daemonHandlers } from './daemon.ts'
+import { editHandlers } from './edits.ts'
 import { historyHandlers } from './history.ts'
 import { Renderings } from './renderings.ts'
 import { searchHandlers } from './search.ts'
@@ -16,6 +17,7 @@ export function hostHandlers(components: HostComponents): Handlers<typeof hostPr
     ...sessionHandlers(components),
     ...daemonHandlers(components),
     ...blockHandlers(shared),
+    ...editHandlers(shared),
     ...historyHandlers(shared),
     ...archiveHandlers(components),
     ...searchHandlers(components),

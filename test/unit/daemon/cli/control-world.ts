@@ -250,6 +250,11 @@ export function fakeHandlers(state: Answers, calls: Call[]): ControlHandlers {
     },
     'block.diff': () => ({ patches: state.patches, more: false }),
     'block.blame': () => ({ spans: state.spans, next: 30, totalChars: 30 }),
+    'block.edit': (input) => {
+      note('block.edit', input)
+      const change = 'e'.repeat(64) as ChangeHash
+      return { address: input.address, generation: 1, change, heads: [change] }
+    },
     'block.history': ({ limit }) => ({ groups: state.history.slice(0, limit), more: state.history.length > limit }),
     'block.compact': (input) => {
       note('block.compact', input)
@@ -347,6 +352,7 @@ export const commandLines: Readonly<Record<string, readonly string[]>> = {
   grants: ['grants'],
   blocks: ['blocks'],
   'block show': ['block', 'show', 'space:home/notes'],
+  'block edit': ['block', 'edit', 'space:home/notes', '--splice', 'text:0:0:Milk: two', '--set', 'map.a.0=[1]'],
   'block history': ['block', 'history', 'space:home/notes'],
   'block at': ['block', 'at', 'space:home/notes', '4f1c2a9b03de'],
   'block diff': ['block', 'diff', 'space:home/notes', '77d0e1c4aa52'],

@@ -177,6 +177,7 @@ const answersOf = {
   'invite.create': true,
   'block.list': true,
   'block.show': true,
+  'block.edit': true,
   'block.history': true,
   'block.at': true,
   'block.diff': true,

@@ -1,0 +1,74 @@
+/** Edits of blocks by operation, the same for plugins and the operator; who may edit is decided by the caller. */
+import {
+  type BlockAddress,
+  type EditStep,
+  type editInput,
+  type editOutput,
+  type Infer,
+  MooringError,
+  type SchemaOptions,
+} from '../../protocol/index.ts'
+import type { ChangeLog } from '../log/change-log.ts'
+import type { Edits, OnBehalf } from '../log/edits.ts'
+import type { BlockRow } from '../storage/storage.ts'
+import type { Views } from '../views/views.ts'
+import type { Blocks } from './blocks.ts'
+
+export interface BlockEditsComponents {
+  readonly blocks: Blocks
+  readonly edits: Edits
+  readonly log: Pick<ChangeLog, 'published'>
+  readonly views: Pick<Views, 'ask'>
+}
+
+export class BlockEdits {
+  readonly #components: BlockEditsComponents
+
+  constructor(components: BlockEditsComponents) {
+    this.#components = components
+  }
+
+  /**
+   * @param isAdmin may also change what is read-only
+   * @throws `block-not-found`, `bad-edit`, `heads-differ`, `change-too-large`, `grant-missing`, and what the log refuses
+   */
+  async edit(
+    { address, steps, heads }: Infer<typeof editInput>,
+    by: OnBehalf = this.#components.edits.own,
+    isAdmin = true,
+  ): Promise<Infer<typeof editOutput>> {
+    const { blocks, edits, log, views } = this.#components
+    const edited = await edits.make(address, by, (row, actor, timeS) => {
+      if (!isAdmin) checkLocked(row, address, steps)
+      return blocks.made(row, () => views.ask(row, log.published, 'edit', { actor, timeS, steps, heads }))
+    })
+    const { change, row } = edited
+    return {
+      address,
+      generation: row.generation,
+      heads: [...edited.heads],
+      ...(change === undefined ? {} : { change }),
+    }
+  }
+}
+
+function checkLocked({ schema, meta }: BlockRow, address: BlockAddress, steps: readonly EditStep[]): void {
+  const locked = lockedPaths(schema, meta.options)
+  if (locked.length === 0) return
+  for (const [index, { path }] of steps.entries()) {
+    // Below it, at it, or around it: what holds it would take it along.
+    const isLocked = locked.some((each) => each.every((key, at) => at >= path.length || key === String(path[at])))
+    if (!isLocked) continue
+    throw new MooringError('grant-missing', { detail: `step ${index + 1} is read-only: blocks:admin:${address}` })
+  }
+}
+
+/** What the block says that only who administers it changes. */
+function lockedPaths(schema: string, { fields = [], sections = [] }: SchemaOptions = {}): string[][] {
+  const own = schema === 'map' ? fields.filter(({ readOnly }) => readOnly).map(({ name }) => ['map', name]) : []
+  const inSections = sections.flatMap(({ schema: name, options, readOnly }, place) => {
+    const at = ['sections', String(place)]
+    return readOnly ? [at] : lockedPaths(name, options).map((path) => [...at, ...path])
+  })
+  return [...own, ...inSections]
+}
