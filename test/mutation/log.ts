@@ -37,7 +37,13 @@ export const logMutations: readonly Mutation[] = [
         replace: 'if (1 > 0 || (',
       },
     ],
-    tests: [{ file: schemas, title: 'have room for each peer that makes blocks' }],
+    tests: [
+      {
+        file: schemas,
+        title:
+          'have room for each peer that makes blocks, counted while they are made, and given back when they are shorter',
+      },
+    ],
   },
   {
     name: 'section-places',
