@@ -5,7 +5,7 @@
 
 import type { BlockMeta } from '../../protocol/block-meta.ts'
 import { MooringError } from '../../protocol/errors.ts'
-import type { BlockAddress, ChangeHash, PeerId, ReplicaId } from '../../protocol/ids.ts'
+import type { BlockAddress, ChangeHash, PeerId } from '../../protocol/ids.ts'
 import type { Clock } from '../../protocol/index.ts'
 import { readChange, type Settlement } from '../../protocol/sync/index.ts'
 import { LineShares } from '../line-shares.ts'
@@ -30,6 +30,7 @@ import { Authors } from './authors.ts'
 import type { AuthorGrant } from './authorship.ts'
 import { BlockCreation, type CreateBlock } from './block-creation.ts'
 import { BlockIndex } from './block-index.ts'
+import { ownReplica } from './change-entry.ts'
 import { Committer } from './committer.ts'
 import { FanOut } from './fan-out.ts'
 import { Holdings } from './holdings.ts'
@@ -269,9 +270,6 @@ export class ChangeLog {
 
 /** What a change of metadata counts for, in operations: a row, and a frame to every watcher. */
 const opsPerMeta = 500
-
-/** What the daemon does by itself comes from no replica. */
-export const ownReplica = '0'.repeat(32) as ReplicaId
 
 /** What a change builds on; nothing, for one that cannot be read. */
 function depsOf(bytes: Uint8Array): readonly ChangeHash[] {

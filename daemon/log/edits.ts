@@ -8,7 +8,8 @@ import type { ActorId, BlockAddress, ChangeHash, PeerId } from '../../protocol/i
 import type { Clock } from '../../protocol/index.ts'
 import { actorPrefix, type ChangeFacts, makeActor, readChange, signTip } from '../../protocol/sync/index.ts'
 import type { BlockId, BlockRow, Origin } from '../storage/storage.ts'
-import { type ChangeLog, ownReplica } from './change-log.ts'
+import { ownReplica } from './change-entry.ts'
+import type { ChangeLog } from './change-log.ts'
 import { Turns } from './turns.ts'
 
 export interface EditsInit {

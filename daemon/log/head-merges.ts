@@ -10,7 +10,8 @@ import { limits } from '../../protocol/limits.ts'
 import { actorPrefix, encodeEmptyChange, makeActor, readChange, signTip } from '../../protocol/sync/index.ts'
 import type { Logger } from '../log.ts'
 import type { BlockId, BlockRow } from '../storage/storage.ts'
-import { type ChangeLog, ownReplica } from './change-log.ts'
+import { ownReplica } from './change-entry.ts'
+import type { ChangeLog } from './change-log.ts'
 
 export interface HeadMergesInit {
   readonly log: Pick<ChangeLog, 'index' | 'onPublish' | 'submit'>

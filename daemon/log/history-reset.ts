@@ -8,9 +8,10 @@ import { nextGeneration } from '../../protocol/generation.ts'
 import type { ActorId, BlockAddress, PeerId } from '../../protocol/ids.ts'
 import type { Clock } from '../../protocol/index.ts'
 import { type BlockSchema, schemaNamed } from '../../protocol/schemas/index.ts'
-import { actorPrefix, admitChange, makeActor, readChange, signTip } from '../../protocol/sync/index.ts'
+import { actorPrefix, admitChange, makeActor, ownsActor, readChange, signTip } from '../../protocol/sync/index.ts'
 import type { BlockId, BlockRow, ChangeEntry, Seq } from '../storage/storage.ts'
-import { type ChangeLog, ownReplica } from './change-log.ts'
+import { ownReplica } from './change-entry.ts'
+import type { ChangeLog } from './change-log.ts'
 import { contentOf, costOf, Ledger } from './ledger.ts'
 
 export interface HistoryResetInit {
@@ -94,7 +95,9 @@ export class HistoryReset {
         ...{ kind: 'change', block: row.id, origin: { peer: self, replica: ownReplica }, grantVersion: 0 },
         ...{ hash, actor, actorSeq: seq, maxOp, deps, bytes, ops: costOf(facts), gap: admission.gap, content },
         objects: admission.objects.map(({ opId, type, depth }) => ({ id: opId, type, depth })),
-        ...(index < changes.length - 1 ? {} : { tip: { actor, seq, hash, signature: signTip(seed, tip) } }),
+        ...(index < changes.length - 1 || !ownsActor(self, self, actor)
+          ? {}
+          : { tip: { actor, seq, hash, signature: signTip(seed, tip) } }),
       })
     }
     return entries

@@ -6,17 +6,11 @@
 import { MooringError } from '../../protocol/errors.ts'
 import type { ChangeHash, PeerId } from '../../protocol/ids.ts'
 import type { Clock } from '../../protocol/index.ts'
-import {
-  admitChange,
-  type NewObject,
-  newMeter,
-  ownsActor,
-  type SentTip,
-  type Settlement,
-} from '../../protocol/sync/index.ts'
+import { admitChange, newMeter, ownsActor, type SentTip, type Settlement } from '../../protocol/sync/index.ts'
 import type { AppendOutcome, BlockRow, ChangeEntry, Origin, SuspensionRow } from '../storage/storage.ts'
 import { type AuthorGrant, Authorship } from './authorship.ts'
 import type { BlockIndex } from './block-index.ts'
+import { changeEntry, ownReplica, upgradeEntry, upgradesFor } from './change-entry.ts'
 import type { Committer } from './committer.ts'
 import { costOfReading, type Facts, readFrames } from './frame-reading.ts'
 import { costOf, type Ledger } from './ledger.ts'
@@ -170,7 +164,7 @@ export class Ingest {
         // Handed to the store in the same turn as it was admitted: nothing comes in between.
         const storing = entries.length > 0 ? this.#store(known, entries, senderOf(checked)) : undefined
         storing?.catch(() => {})
-        return { ledger: known, amount: entries.length, storing }
+        return { ledger: known, amount: entries.filter((entry) => entry.origin === checked.origin).length, storing }
       })
       if (turn === undefined) continue
       const { ledger, amount, storing } = turn
@@ -201,12 +195,16 @@ export class Ingest {
   /** The entries of those changes that the block does not have. @throws the refusal of the whole frame */
   #admit(checked: Checked, ledger: Ledger): ChangeEntry[] {
     const { origin, grantVersion, block, chunks, facts, authorship, isOnBehalf = false } = checked
-    const { missing, quotas, self } = this.#components
+    const { index, missing, quotas, self } = this.#components
     const senders = [`${origin.peer} ${grantVersion}`, senderOf(checked)]
     const entries: ChangeEntry[] = []
     try {
-      for (const [index, fact] of facts.entries()) {
-        const bytes = chunks[index]
+      // By the daemon: whoever brings what builds on them has them from the table of schemas, like everyone else.
+      for (const upgrade of upgradesFor(index.byId(block)?.schema, facts, ledger)) {
+        entries.push(upgradeEntry(upgrade, ledger, block, { peer: self, replica: ownReplica }))
+      }
+      for (const [place, fact] of facts.entries()) {
+        const bytes = chunks[place]
         if (bytes === undefined) throw new MooringError('internal')
         if (missing.isOther(block, fact)) throw new MooringError('equivocation')
         const admission = admitChange(fact, ledger)
@@ -224,28 +222,11 @@ export class Ingest {
         ledger.apply(fact, { ...admission, content: fact.content })
         const tip = authorship.tip(fact.actor)
         const author = isOnBehalf ? undefined : authorship.supplied(fact.actor)
-        const { hash, actor, seq, maxOp, deps } = fact
-        const objects = admission.objects.map(objectRow)
-        const change = {
-          hash,
-          actor,
-          actorSeq: seq,
-          maxOp,
-          ops: costOf(fact),
-          gap: admission.gap,
-          content: fact.content,
-          deps,
-          objects,
-          bytes,
-        }
         entries.push({
-          kind: 'change',
-          origin,
-          grantVersion,
-          block,
-          ...change,
+          ...changeEntry(fact, admission, bytes),
+          ...{ origin, grantVersion, block },
           ...(author === undefined ? {} : { author }),
-          ...(tip?.hash === hash ? { tip } : {}),
+          ...(tip?.hash === fact.hash ? { tip } : {}),
         })
       }
       this.#components.usage.reserve(entries)
@@ -305,5 +286,3 @@ const suspendedRetryMs = 10_000
 
 export const suspendedError = ({ reason }: SuspensionRow): MooringError =>
   new MooringError('suspended', { detail: reason, retryAfterMs: suspendedRetryMs })
-
-const objectRow = ({ opId, type, depth }: NewObject) => ({ id: opId, type, depth })

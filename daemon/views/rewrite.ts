@@ -1,5 +1,5 @@
 /**
- * Makes the present value of a document anew, as changes of one actor on top of the first change of its schema. Keeps: what
+ * Makes the present value of a document anew, as changes of one actor on top of the frozen changes of its schema. Keeps: what
  * comes out shows the same, and every change of it is one that the log takes.
  */
 import * as Automerge from '@automerge/automerge'
@@ -14,17 +14,23 @@ const maxBytes = 96 * 1024
 const bytesPerOp = 8
 
 /** @throws when what comes out would show something else */
-export function rewrite(document: Automerge.Doc<Value>, initial: Uint8Array, actor: string): Uint8Array[] {
-  // The engine's document has no JavaScript copy that is up to date; one that was loaded has.
-  const source = Automerge.load<Value>(Automerge.save(document))
-  const writer = new Writer(Automerge.load<Value>(initial, { actor }))
+export function rewrite(
+  document: Automerge.Doc<Value>,
+  frozen: readonly Uint8Array[],
+  actor: string,
+): readonly Uint8Array[] {
+  const upgrades = frozen.slice(1)
+  // The engine's document has no JavaScript copy that is up to date; one that was loaded has. Brought to the newest version
+  // of its schema, it lacks no container but those that somebody took away.
+  const source = Automerge.load<Value>(Buffer.concat([Automerge.save(document), ...upgrades]))
+  const writer = new Writer(Automerge.load<Value>(Buffer.concat(frozen), { actor }))
   try {
     writer.remove(source, [])
     writer.fill(source, source, [])
     writer.flush()
     const [wanted, made] = [source, writer.document].map((each) => JSON.stringify(toPlain(Automerge.toJS(each))))
     if (sorted(wanted) !== sorted(made)) throw new Error('the block cannot be written anew without a difference')
-    return writer.changes
+    return [...upgrades, ...writer.changes]
   } finally {
     Automerge.free(source)
     Automerge.free(writer.document)

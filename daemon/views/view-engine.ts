@@ -112,7 +112,7 @@ export class ViewEngine {
       return { text, textHash: hash('sha256', text), heads: headsOf(document), problems }
     },
 
-    rewrite: ({ block, initial, actor }) => ({ changes: rewrite(this.#documentOf(block).document, initial, actor) }),
+    rewrite: ({ block, frozen, actor }) => ({ changes: rewrite(this.#documentOf(block).document, frozen, actor) }),
 
     check: ({ block, seq, bytes, heads, changes }) => this.#replace(block, seq, () => loadSaved(bytes, heads, changes)),
 

@@ -41,9 +41,9 @@ export interface ViewSteps {
       readonly problems: readonly Problem[]
     }
   }
-  /** The present value as changes of this actor on top of the first change of the schema. */
+  /** The present value on top of the first change of the schema: its upgrades, and changes of this actor. */
   rewrite: {
-    ask: { readonly block: BlockId; readonly initial: Uint8Array; readonly actor: ActorId }
+    ask: { readonly block: BlockId; readonly frozen: readonly Uint8Array[]; readonly actor: ActorId }
     answer: { readonly changes: readonly Uint8Array[] }
   }
   /**

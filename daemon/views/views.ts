@@ -6,7 +6,7 @@
 import { MooringError } from '../../protocol/errors.ts'
 import type { ActorId, ChangeHash } from '../../protocol/ids.ts'
 import type { Clock } from '../../protocol/rpc/clock.ts'
-import { schemaNamed } from '../../protocol/schemas/index.ts'
+import { frozenOf, schemaNamed } from '../../protocol/schemas/index.ts'
 import type { Logger } from '../log.ts'
 import type { BlockId, BlockRow, Seq, Snapshot } from '../storage/storage.ts'
 import { FailingBlocks } from './failing-blocks.ts'
@@ -182,10 +182,10 @@ export class Views {
    * @throws `view-failed`, `unknown-schema`, `daemon-stopping`, and what reading throws
    */
   async rewrite(block: BlockRow, untilSeq: Seq, actor: ActorId): Promise<Rewritten> {
-    const initial = Uint8Array.from(schemaNamed(block.schema).initial.bytes)
+    const frozen = frozenOf(schemaNamed(block.schema)).map(({ bytes }) => Uint8Array.from(bytes))
     return this.#enqueue(block, async (thread) => {
       const seq = await this.#materialise(thread, block, untilSeq)
-      const { changes } = await thread.ask('rewrite', { block: block.id, initial, actor })
+      const { changes } = await thread.ask('rewrite', { block: block.id, frozen, actor })
       return { seq, changes }
     })
   }

@@ -12,8 +12,9 @@ import {
 } from '../../protocol/index.ts'
 import { actorPrefix, makeActor, readChange } from '../../protocol/sync/index.ts'
 import { ApplyTimer } from './apply-timer.ts'
+import { type Base, firstOf, isNotOf, snapshotBase } from './base.ts'
 import type { BlockInit, TakenOut } from './block-init.ts'
-import { type Base, BlockDocument, firstOf, type KnownChange, snapshotBase } from './document.ts'
+import { BlockDocument, type KnownChange } from './document.ts'
 import { type LocalChange, localChange } from './local-change.ts'
 import type { OwnChanges } from './own-changes.ts'
 import { hashOf } from './re-encoding.ts'
@@ -47,10 +48,9 @@ export class Block<Name extends SchemaName = SchemaName> {
     this.schema = init.schema
     this.#timer = new ApplyTimer(init.clock, () => this.#applyLater())
     this.tips = new Tips(init.stored?.tips)
-    const snapshot = init.stored?.snapshot
-    const base = snapshot ? snapshotBase(snapshot) : this.#first
+    const base = init.stored?.snapshot ? snapshotBase(init.stored.snapshot) : this.#first
     const mintActor = (): string => makeActor(actorPrefix(init.daemon, init.self), init.random(8))
-    this.#document = new BlockDocument(base, mintActor, init.onStray)
+    this.#document = new BlockDocument(base, mintActor, init.onStray, schemaNamed(this.schema).upgrades)
     this.#writer = new Writer(init, this.#document)
     if (init.stored !== undefined) this.#resume(init.stored)
   }
@@ -78,11 +78,11 @@ export class Block<Name extends SchemaName = SchemaName> {
     return this.#own.regain(actor, seq, hash)
   }
 
-  /** Newest seq of every actor in the document. */
+  /** Newest seq of every actor in the document, but of those that every document of its schema has by itself. */
   clock(): { actor: string; seq: number }[] {
     this.applyNow()
     this.tell()
-    return this.#document.clock()
+    return this.#document.clock().filter(isNotOf(schemaNamed(this.schema)))
   }
 
   /**

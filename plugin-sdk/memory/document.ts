@@ -5,17 +5,10 @@
  * useless, and one plugin can make such a change for all.
  */
 import * as A from '@automerge/automerge'
-import type { BlockSchema, ChangeHash } from '../../protocol/index.ts'
-import { headsOf } from './document-chunk.ts'
+import type { ChangeHash } from '../../protocol/index.ts'
+import type { Base } from './base.ts'
 import { assertSame, hashOf, type KnownChange } from './re-encoding.ts'
 import { readAnew } from './reading.ts'
-
-/** Where a document begins. */
-export interface Base {
-  /** A saved document, or the first change of a schema. */
-  readonly bytes: Uint8Array
-  readonly heads: readonly string[]
-}
 
 /** A saved document, and how many changes are in it. */
 export interface Saved {
@@ -24,9 +17,6 @@ export interface Saved {
 }
 
 export type { KnownChange } from './re-encoding.ts'
-
-export const firstOf = ({ initial }: BlockSchema): Base => ({ bytes: initial.bytes, heads: [initial.hash] })
-export const snapshotBase = (bytes: Uint8Array): Base => ({ bytes, heads: headsOf(bytes) })
 
 /** Changes kept one by one before they are folded; from then on as many as are in the folded form. */
 const minTail = 2_000
@@ -37,6 +27,8 @@ export class BlockDocument<Value> {
   /** A fresh actor for each document: a sequence number that was used once must never be used for something else. */
   readonly #mintActor: () => string
   readonly #onStray: (operations: number) => void
+  /** What later versions of the schema added: put into it whenever it is made, whether or not it is there already. */
+  readonly #upgrades: readonly KnownChange[]
   #base: Base
   /** In the document behind its base, or waiting to be once it is made. */
   #tail: KnownChange[] = []
@@ -46,10 +38,16 @@ export class BlockDocument<Value> {
   #poison: KnownChange[] = []
 
   /** `onStray` is told of writes to a draft whose edit was over: they are taken back before anything else is done. */
-  constructor(base: Base, mintActor: () => string, onStray: (operations: number) => void) {
+  constructor(
+    base: Base,
+    mintActor: () => string,
+    onStray: (operations: number) => void,
+    upgrades: readonly KnownChange[] = [],
+  ) {
     this.#base = base
     this.#mintActor = mintActor
     this.#onStray = onStray
+    this.#upgrades = upgrades
   }
 
   /** Set while an edit runs: what the engine has begun then is the edit's. */
@@ -146,7 +144,7 @@ export class BlockDocument<Value> {
   has(hash: string): boolean | undefined {
     if (this.#doc !== undefined) return A.hasHeads(this.#withoutStray(this.#doc), [hash])
     if (this.#base.heads.includes(hash) || this.#tail.some((change) => change.hash === hash)) return true
-    return this.#base.heads.length === 1 && this.#isFirstChange ? false : undefined
+    return this.#isFirstChange ? false : undefined
   }
 
   /** Every change of it but the first one of the schema, in an order in which they can be applied. */
@@ -189,7 +187,7 @@ export class BlockDocument<Value> {
 
   /** All but some changes, saved, and loaded again; undefined when that cannot be done. */
   saveBut(hashes: ReadonlySet<string>, first: Base): Saved | undefined {
-    const rest = new BlockDocument<Value>(first, this.#mintActor, this.#onStray)
+    const rest = new BlockDocument<Value>(first, this.#mintActor, this.#onStray, this.#upgrades)
     try {
       rest.add(this.changes(first.heads).filter(({ hash }) => !hashes.has(hash)))
       const bytes = A.save(rest.value)
@@ -277,10 +275,12 @@ export class BlockDocument<Value> {
     let doc: A.Doc<Value> | undefined
     try {
       const changes = [...this.#tail, ...more]
-      const whole = joined([this.#base.bytes, ...changes.map(({ bytes }) => bytes)])
+      const parts = [...this.#upgrades, ...changes]
+      const whole = joined([this.#base.bytes, ...parts.map(({ bytes }) => bytes)])
       // What waits for a change that was left out waits, as it does when it comes later.
       doc = A.load<Value>(whole, { actor: this.#mintActor(), allowMissingChanges: true })
-      if (changes.length > 0) assertSame(doc, this.#base.heads, changes)
+      const heads = [...this.#base.heads, ...this.#upgrades.map(({ hash }) => hash)]
+      if (changes.length > 0) assertSame(doc, heads, changes)
       return doc
     } catch {
       // The engine throws errors of its own and plain strings; whatever it was, this is not a document.

@@ -71,8 +71,10 @@ export class Folder {
       tail.dueAt = tail.changes + minChanges
       if (task === undefined) continue
       const { schema, snapshot, changes } = task
-      const base = snapshot ?? schemaNamed(schema).initial.bytes
-      this.#work(block, { base, changes }, task)
+      const { initial, upgrades } = schemaNamed(schema)
+      // What a newer version added may be in no row: it is in every document by itself.
+      const whole = [...upgrades.map(({ bytes }) => bytes), ...changes]
+      this.#work(block, { base: snapshot ?? initial.bytes, changes: whole }, task)
       return
     }
   }

@@ -53,7 +53,8 @@ export interface BlockSchema<Value = unknown> {
   readonly initial: InitialChange
   /**
    * What later versions added: containers, and nothing else. Each builds on the one before it and on nothing of anybody
-   * else's, so that it is the same change in every document, whoever brought it there.
+   * else's, so that it is the same change in every document, whoever brought it there. A replica that knows it has it in its
+   * documents by itself; the daemon puts it into the log before the first change that builds on it.
    */
   readonly upgrades: readonly FrozenChange[]
   /** What a block of it may be told when it is made. */
@@ -70,7 +71,7 @@ export interface BlockSchema<Value = unknown> {
 }
 
 /** A change as a schema file writes it down: actor, hash and bytes as hex. */
-interface FrozenInit extends Omit<FrozenChange, 'bytes' | 'actor' | 'hash'> {
+export interface FrozenInit extends Omit<FrozenChange, 'bytes' | 'actor' | 'hash'> {
   readonly bytes: string
   readonly actor: string
   readonly hash: string

@@ -1,7 +1,8 @@
 /** The document of a block: what it takes, what it leaves out, and what is left when changes are taken out again. */
 import * as A from '@automerge/automerge'
 import { describe, expect, it } from 'vitest'
-import { BlockDocument, type KnownChange, snapshotBase } from '../../../../plugin-sdk/memory/document.ts'
+import { snapshotBase } from '../../../../plugin-sdk/memory/base.ts'
+import { BlockDocument, type KnownChange } from '../../../../plugin-sdk/memory/document.ts'
 import { headsOf } from '../../../../plugin-sdk/memory/document-chunk.ts'
 import { schemaNamed } from '../../../../protocol/index.ts'
 import { readChange } from '../../../../protocol/sync/index.ts'
