@@ -40,6 +40,9 @@ export interface BlockEvents {
   refused: RefusedChanges
 }
 
+/** From a plugin in JavaScript anything may come. */
+const events: ReadonlySet<string> = new Set<keyof BlockEvents>(['change', 'meta', 'state', 'refused'])
+
 type Listener<Event> = (event: Event) => void
 
 interface Waiter {
@@ -135,6 +138,8 @@ export class BlockHandle<Name extends SchemaName = SchemaName> {
   change(edit: (draft: SchemaValues[Name]) => void): void {
     if (this.#state === 'gone') throw new MooringError('block-deleted', { detail: this.#reason })
     if (this.#isEnded) throw new MooringError('wrong-state', { detail: this.#reason })
+    if (typeof edit !== 'function')
+      throw new MooringError('invalid-input', { detail: 'an edit is a function of the draft' })
     this.#components.checkRoom()
     if (!this.#components.block.change(edit)) return
     this.emit('change', { local: true })
@@ -200,8 +205,12 @@ export class BlockHandle<Name extends SchemaName = SchemaName> {
     })
   }
 
-  /** Returns how to stop listening. */
+  /** Returns how to stop listening. @throws `invalid-input` for an event that there is not */
   on<Event extends keyof BlockEvents>(event: Event, listener: Listener<BlockEvents[Event]>): () => void {
+    if (!events.has(event) || typeof listener !== 'function') {
+      const detail = `on takes one of ${[...events].join(', ')}, and a function`
+      throw new MooringError('invalid-input', { detail })
+    }
     const listeners = this.#listeners.get(event) ?? new Set()
     this.#listeners.set(event, listeners.add(listener as Listener<never>))
     return () => listeners.delete(listener as Listener<never>)

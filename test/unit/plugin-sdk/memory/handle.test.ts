@@ -50,3 +50,16 @@ describe('what was refused for good', () => {
     expect(kept()).toEqual([4])
   })
 })
+
+describe('what a plugin in JavaScript may get wrong', () => {
+  it('is refused with a code, and changes nothing', () => {
+    const handle = open()
+    const wrong: (() => unknown)[] = [
+      () => handle.change('x' as never),
+      () => handle.on('chnage' as never, () => {}),
+      () => handle.on('change', undefined as never),
+    ]
+    for (const call of wrong) expect(call).toThrow(expect.objectContaining({ code: 'invalid-input' }))
+    expect(handle.value.text).toBe('')
+  })
+})
