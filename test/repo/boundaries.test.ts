@@ -55,6 +55,7 @@ const packages: Readonly<Record<string, { readonly at: readonly string[]; readon
   '@automerge/automerge': {
     at: [
       'daemon/views/view-engine.ts',
+      'daemon/views/edit.ts',
       'daemon/views/rewrite.ts',
       'daemon/views/history/',
       'plugin-sdk/memory/',
@@ -83,6 +84,7 @@ const crossings: Readonly<Record<string, string>> = {
   'daemon/handlers/host/archive.ts -> daemon/net/host-stream.ts': 'a handler asks for the session of its call',
   'daemon/handlers/host/blocks.ts -> daemon/net/host-stream.ts': 'a handler asks for the session of its call',
   'daemon/handlers/host/daemon.ts -> daemon/net/host-stream.ts': 'a handler asks for the session of its call',
+  'daemon/handlers/host/edits.ts -> daemon/net/host-stream.ts': 'a handler asks for the session of its call',
   'daemon/handlers/host/history.ts -> daemon/net/host-stream.ts': 'a handler asks for the session of its call',
   'daemon/handlers/host/search.ts -> daemon/net/host-stream.ts': 'a handler asks for the session of its call',
   'daemon/handlers/host/session.ts -> daemon/net/host-stream.ts': 'a handler asks for the session of its call',
