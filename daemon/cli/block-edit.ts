@@ -71,7 +71,7 @@ export const blockEdit = defineCommand({
   ],
   examples: [
     "moor block edit space:home/notes --splice 'text:0:0:Milk, '",
-    'moor block edit space:home/facts --set map.kettle=\'"blue"\' --increment map.visits',
+    `moor block edit space:home/facts --set 'map.kettle="blue"' --increment map.visits`,
     'moor block edit space:home/list --steps \'[{"do":"insert","path":["list","-"],"value":"eggs"}]\'',
   ],
   input: z

@@ -144,7 +144,7 @@ const byId: Readonly<Record<string, ErrorCode>> = {
   'archive.delete': 'archive-not-found',
 }
 /** Has an effect whenever it is allowed, and so comes last. */
-const changing = ['archive.insert']
+const changing = ['archive.insert', 'block.edit']
 
 describe('an approved key', () => {
   it.each(['lacks', 'has'] as const)('that %s the grants is answered so for every operation', async (which) => {
