@@ -1,6 +1,6 @@
 /** Shapes that several tables share, each a checked and branded id. */
 import { z } from 'zod'
-import type { BlockMeta } from './block-meta.ts'
+import { type BlockMeta, blockKinds } from './block-meta.ts'
 import { decodeValue, encodeValue } from './codec.ts'
 import { validate } from './define.ts'
 import {
@@ -74,6 +74,8 @@ export const count = z.int().min(0).max(Number.MAX_SAFE_INTEGER)
 export const blockMeta = z.strictObject({
   description: z.string().max(limits.maxDescriptionChars).optional(),
   options: schemaOptions.optional(),
+  kind: z.enum(blockKinds).optional(),
+  pinned: z.boolean().optional(),
 })
 
 /**
@@ -92,6 +94,8 @@ export const blockSummary = z.strictObject({
   generation: count,
   schema: z.string().max(64),
   description: z.string().max(limits.maxDescriptionChars),
+  kind: z.enum(blockKinds),
+  pinned: z.boolean(),
   owner: peerId,
   createdAtMs: count,
   changes: count,

@@ -1,6 +1,6 @@
 /** `moor block meta`: changes what is said of a block beside its content. */
 import { z } from 'zod'
-import { controlProtocol, limits } from '../../protocol/index.ts'
+import { type BlockMeta, blockKinds, controlProtocol, limits, wholeMeta } from '../../protocol/index.ts'
 import { defineCommand } from './command.ts'
 import { safeId, safeLine } from './sanitize.ts'
 
@@ -28,22 +28,45 @@ export const blockMeta = defineCommand({
   options: [
     { name: 'description', value: 'text', summary: 'what the block is for; empty for nothing' },
     { name: 'options', value: 'json', summary: 'its fields, items or sections; {} for none' },
+    { name: 'kind', value: 'kind', values: blockKinds, summary: 'core: an agent always has it before it; or working' },
+    { name: 'pinned', value: 'yes|no', values: ['yes', 'no'], summary: 'whether it stays at hand' },
   ],
   examples: [
     'moor block meta space:home/notes --description Shopping',
+    'moor block meta agent:scout/persona --kind core --pinned yes',
     'moor block meta space:home/diary --options \'{"displayLimit": 20}\'',
   ],
   input: z
-    .object({ address, description: patch.shape.description, options: optionsText.optional() })
-    .refine(({ description, options }) => description !== undefined || options !== undefined, {
-      message: 'say --description, --options or both',
+    .object({
+      address,
+      description: patch.shape.description,
+      options: optionsText.optional(),
+      kind: patch.shape.kind,
+      pinned: z
+        .enum(['yes', 'no'])
+        .transform((text) => text === 'yes')
+        .optional(),
+    })
+    .refine(({ address: _, ...said }) => Object.values(said).some((value) => value !== undefined), {
+      message: 'say at least one of --description, --options, --kind and --pinned',
     }),
   data: operation.output,
-  async run({ connect, call, output }, { address: at, description, options }) {
+  async run({ connect, call, output }, { address: at, ...patch }) {
     const client = await connect()
-    const answer = await client.block['update-metadata']({ address: at, patch: { description, options } }, call())
-    const { meta } = answer
-    const said = meta.options === undefined ? [] : [safeLine(JSON.stringify(meta.options), limits.maxOptionsChars)]
-    output.answer(answer, [`${safeId(at, 256)}: ${safeLine(meta.description ?? 'no description', 500)}`, ...said])
+    const answer = await client.block['update-metadata']({ address: at, patch }, call())
+    output.answer(answer, [
+      `${safeId(at, 256)}: ${safeLine(answer.meta.description ?? 'no description', 500)}`,
+      ...linesOf(answer.meta),
+    ])
   },
 })
+
+/** What is said beside the description, if it is not what is said of every block. */
+function linesOf(meta: BlockMeta): string[] {
+  const { kind, pinned } = wholeMeta(meta)
+  const words = [...(kind === blockKinds[0] ? [] : [kind]), ...(pinned ? ['pinned'] : [])]
+  return [
+    ...(words.length === 0 ? [] : [words.join(', ')]),
+    ...(meta.options === undefined ? [] : [safeLine(JSON.stringify(meta.options), limits.maxOptionsChars)]),
+  ]
+}

@@ -26,11 +26,15 @@ export const blocks = defineCommand({
     const rows = all.map((one) => [
       safeId(one.address, 256),
       safeId(one.schema, 64),
+      one.pinned ? `${one.kind}, pinned` : one.kind,
       String(one.generation),
       String(one.changes),
       safeLine(one.description, 60),
     ])
-    context.output.answer({ blocks: all }, table(['ADDRESS', 'SCHEMA', 'GENERATION', 'CHANGES', 'DESCRIPTION'], rows))
+    context.output.answer(
+      { blocks: all },
+      table(['ADDRESS', 'SCHEMA', 'KIND', 'GENERATION', 'CHANGES', 'DESCRIPTION'], rows),
+    )
     if (rows.length === 0) context.output.note('there are no blocks yet')
   },
 })

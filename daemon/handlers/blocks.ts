@@ -8,6 +8,7 @@ import {
   MooringError,
   type Problem,
   type renderedBlock,
+  wholeMeta,
 } from '../../protocol/index.ts'
 import type { ChangeLog } from '../log/change-log.ts'
 import type { BlockId, BlockRow, Seq } from '../storage/storage.ts'
@@ -137,9 +138,14 @@ const summaryOf = (row: BlockRow): Summary => ({
   address: row.address,
   generation: row.generation,
   schema: row.schema,
-  description: row.meta.description ?? '',
+  ...said(row.meta),
   owner: row.owner,
   createdAtMs: row.createdAtMs,
   changes: row.changes,
   seq: row.visibleSeq,
 })
+
+function said(meta: BlockMeta): Pick<Summary, 'description' | 'kind' | 'pinned'> {
+  const { description, kind, pinned } = wholeMeta(meta)
+  return { description, kind, pinned }
+}

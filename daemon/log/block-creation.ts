@@ -2,7 +2,7 @@
  * Makes blocks, and brings generations back that the store has lost. Keeps: one that was deleted is not made again by who
  * does not know of it, and nothing comes back but what this daemon itself once said that there is.
  */
-import { type BlockMeta, wholePatch } from '../../protocol/block-meta.ts'
+import { type BlockMeta, wholeMeta } from '../../protocol/block-meta.ts'
 import { MooringError } from '../../protocol/errors.ts'
 import { type BlockAddress, formatAddress, type Label, type PeerId, type Scope } from '../../protocol/ids.ts'
 import type { Clock } from '../../protocol/index.ts'
@@ -112,7 +112,7 @@ export class BlockCreation {
     const isOwn = seals.fits({ ...row, owner, createdAtMs, meta, metaAtMs }, seal)
     if (!isOwn) return row
     await committer.submit([
-      { kind: 'meta', ...own, block: row.id, patch: wholePatch(meta), atMs: metaAtMs, isRecalled: true },
+      { kind: 'meta', ...own, block: row.id, patch: wholeMeta(meta), atMs: metaAtMs, isRecalled: true },
     ])
     return index.byId(row.id) ?? row
   }

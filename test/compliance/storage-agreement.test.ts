@@ -80,13 +80,14 @@ const entry = fc.oneof(
         author,
         block,
         description: fc.constantFrom('', 'this', 'that'),
+        pinned: fc.constantFrom(undefined, false, true),
         atMs: fc.integer({ min: 999, max: 1_002 }),
         isRecalled: fc.boolean(),
       })
       .map(
-        ({ author: by, description, ...drawn }): LogEntry => ({
+        ({ author: by, description, pinned, ...drawn }): LogEntry => ({
           kind: 'meta',
-          patch: { description },
+          patch: { description, pinned },
           ...drawn,
           ...by,
         }),

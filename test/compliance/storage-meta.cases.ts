@@ -106,6 +106,23 @@ export function metaCases(setup: StorageSetup): void {
       expect((await blockOf(opened))?.meta).toEqual({ description: 'beside' })
     })
 
+    it('leaves out what is said of every block, as it was before that could be said', async () => {
+      const { storage, reopen } = await setup(self)
+      const block = await createBlock(storage)
+      const said = async (patch: MetaEntry['patch']) => {
+        const [outcome] = await storage.append([{ ...describeBlock(block, undefined), patch }])
+        return [outcome?.kind, (await blockOf(storage))?.meta]
+      }
+      expect(await said({ kind: 'working', pinned: false })).toEqual(['existing', {}])
+      expect(await said({ kind: 'core' })).toEqual(['stored', { kind: 'core' }])
+      expect(await said({ pinned: true })).toEqual(['stored', { kind: 'core', pinned: true }])
+      expect(await said({ kind: 'core', pinned: true })).toEqual(['existing', { kind: 'core', pinned: true }])
+      const opened = (await reopen?.()) ?? storage
+      expect((await blockOf(opened))?.meta).toEqual({ kind: 'core', pinned: true })
+      await opened.append([{ ...describeBlock(block, undefined), patch: { kind: 'working', pinned: false } }])
+      expect((await blockOf(opened))?.meta).toEqual({})
+    })
+
     it('is refused of a block that is gone, and under another grant than the one it was checked under', async () => {
       const { storage } = await setup(self)
       await approve(storage, alice)

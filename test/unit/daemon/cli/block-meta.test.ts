@@ -31,6 +31,24 @@ describe('moor block meta', () => {
     expect(world.calls).toHaveLength(1)
   })
 
+  it('says whether an agent always has the block before it, and whether it stays at hand', async () => {
+    await using world = await createWorld()
+    const ran = await world.moor([...argv.slice(0, 3), '--kind', 'core', '--pinned', 'yes'])
+    expect([ran.code, ran.stdout]).toEqual([0, 'space:home/notes: What to remember\ncore, pinned\n'])
+    const plain = await world.moor([...argv.slice(0, 3), '--kind', 'working', '--pinned', 'no'])
+    expect([plain.code, plain.stdout]).toEqual([0, 'space:home/notes: What to remember\n'])
+    expect(world.calls.map(({ input }) => input)).toEqual([
+      { address: 'space:home/notes', patch: { kind: 'core', pinned: true } },
+      { address: 'space:home/notes', patch: { kind: 'working', pinned: false } },
+    ])
+    for (const wrong of [
+      ['--kind', 'other'],
+      ['--pinned', 'true'],
+    ]) {
+      expect((await world.moor([...argv.slice(0, 3), ...wrong])).code).toBe(2)
+    }
+  })
+
   it('sends nothing that is too long, or not said at all', async () => {
     await using world = await createWorld()
     expect((await world.moor(argv.slice(0, -1))).code).toBe(2)

@@ -68,6 +68,8 @@ export function answers(): Answers {
     generation: 1,
     schema: 'text',
     description: 'What to remember',
+    kind: 'working',
+    pinned: false,
     owner: peerB,
     createdAtMs: 1_000,
     changes: 12,
@@ -266,7 +268,8 @@ export function fakeHandlers(state: Answers, calls: Call[]): ControlHandlers {
     },
     'block.update-metadata': (input) => {
       note('block.update-metadata', input)
-      return { address: input.address, meta: { description: state.blocks[0]?.description } }
+      const { kind, pinned } = input.patch
+      return { address: input.address, meta: { description: state.blocks[0]?.description, kind, pinned } }
     },
     'quarantine.list': ({ after, limit }) => {
       const rest = state.quarantined.filter((change) => change.seq > after)
