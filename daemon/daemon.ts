@@ -12,6 +12,7 @@ import { Blocks } from './handlers/blocks.ts'
 import { controlHandlers } from './handlers/control/index.ts'
 import { History } from './handlers/history.ts'
 import { hostHandlers } from './handlers/host/index.ts'
+import { Undo } from './handlers/undo.ts'
 import { loadIdentity } from './identity.ts'
 import { Lifecycle } from './lifecycle.ts'
 import { type ChangeLogInit, openChangeLog } from './log/change-log.ts'
@@ -86,8 +87,9 @@ export async function startDaemon(init: DaemonInit): Promise<Daemon> {
     const blocks = new Blocks({ log: changeLog, views, verification })
     const blockEdits = new BlockEdits({ blocks, edits, log: changeLog, views })
     const history = new History({ approvals, blocks, log: changeLog, views, storage, self })
+    const undo = new Undo({ blocks, edits, log: changeLog, views, self })
     const links = new Links({ clock, random, approvals, log: log.sub('net') })
-    const parts = { ...derived, approvals, blockEdits, blocks, clock, history, links }
+    const parts = { ...derived, approvals, blockEdits, blocks, clock, history, links, undo }
     const handlers = hostHandlers({ ...parts, self, log })
     const protocols = protocolBindings({ approvals, changeLog, clock, handlers, links, log, verification })
     const node = await createNode({

@@ -5,11 +5,11 @@ import { address, changeHash, count, peerId } from './shapes.ts'
 
 /** Changes of one author that follow each other. */
 export const changeGroup = z.strictObject({
-  /** Who wrote it: whose key its actor is made from. Absent when that key was never approved here. */
+  /** Who wrote it, by the key that its actor is made from, or whom the daemon wrote it for. Absent when that key was never approved here. */
   peer: peerId.optional(),
   /** What that peer is called here; empty when it has no name by now. */
   name: z.string().max(64),
-  /** The daemon itself wrote it, and vouches for whom it did that for. */
+  /** The daemon wrote it for that peer, which it vouches for. */
   isVouched: z.boolean(),
   /** When, as the clock of its author said; absent when it said nothing that can be. */
   fromMs: count.optional(),
@@ -101,4 +101,17 @@ export const blamePage = z.strictObject({
   /** Where the next page begins. */
   next: count,
   totalChars: count,
+})
+
+/** How many steps there are to take back, and to bring back. A step is one change. */
+export const undoDepth = z.strictObject({ undo: count, redo: count })
+
+export const undoOutput = z.strictObject({
+  /** False when there was nothing to take back, or to bring back. */
+  isDone: z.boolean(),
+  /** The change that was made for it. */
+  change: changeHash.optional(),
+  /** The change that it takes back. */
+  of: changeHash.optional(),
+  ...undoDepth.shape,
 })

@@ -56,7 +56,7 @@ export function authorOf({
   readonly name: string
   readonly peer?: PeerId | undefined
 }): string {
-  if (isVouched) return 'the daemon'
   if (peer === undefined) return 'a key that is not known here'
-  return name === '' ? keyOf(peer) : `${safeId(name, 64)} (${keyOf(peer)})`
+  const author = name === '' ? keyOf(peer) : `${safeId(name, 64)} (${keyOf(peer)})`
+  return isVouched ? `${author}, by the daemon's word` : author
 }

@@ -9,9 +9,11 @@ import { blockBlame } from './block-blame.ts'
 import { blockDiff } from './block-diff.ts'
 import { blockEdit } from './block-edit.ts'
 import { blockHistory } from './block-history.ts'
+import { blockHistoryDepth } from './block-history-depth.ts'
 import { blockMeta } from './block-meta.ts'
 import { blockResetHistory } from './block-reset-history.ts'
 import { blockShow } from './block-show.ts'
+import { blockRedo, blockUndo } from './block-undo.ts'
 import { blockWatch } from './block-watch.ts'
 import { blocks } from './blocks.ts'
 import type { AnyCommand } from './command.ts'
@@ -64,6 +66,9 @@ export const commandTable: readonly AnyCommand[] = [
   blockDiff,
   blockAt,
   blockBlame,
+  blockUndo,
+  blockRedo,
+  blockHistoryDepth,
   blockWatch,
   blockMeta,
   blockResetHistory,

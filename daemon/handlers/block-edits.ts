@@ -40,7 +40,9 @@ export class BlockEdits {
     const { blocks, edits, log, views } = this.#components
     const edited = await edits.make(address, by, (row, actor, timeS) => {
       if (!isAdmin) checkLocked(row, address, steps)
-      return blocks.made(row, () => views.ask(row, log.published, 'edit', { actor, timeS, steps, heads }))
+      return blocks.made(row, () =>
+        views.ask(row, log.published, 'edit', { actor, timeS, writtenFor: by.origin.peer, steps, heads }),
+      )
     })
     const { change, row } = edited
     return {

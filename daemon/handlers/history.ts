@@ -82,9 +82,9 @@ export class History {
     const page = await this.#ask(this.#components.blocks.find(address), 'blame', about)
     if (page === undefined) throw new MooringError('no-text')
     const { next, totalChars } = page
-    const spans = page.spans.map(({ text, actor, change, timeS }) => ({
+    const spans = page.spans.map(({ text, actor, writtenFor, change, timeS }) => ({
       text,
-      ...this.#author(actor),
+      ...this.#author(actor, writtenFor),
       ...(isTime(timeS) ? { atMs: timeS * 1_000 } : {}),
       ...(change === undefined ? {} : { change }),
     }))
@@ -96,17 +96,20 @@ export class History {
     return blocks.made(row, () => views.ask(row, log.published, step, about))
   }
 
-  #author(actor: ActorId | undefined): Pick<Group, 'peer' | 'name' | 'isVouched'> {
+  /** What the daemon wrote is the peer's whom it says that it wrote it for. */
+  #author(actor: ActorId | undefined, writtenFor?: PeerId): Pick<Group, 'peer' | 'name' | 'isVouched'> {
     const { approvals, log, self } = this.#components
-    const peer = actor === undefined ? undefined : log.authors.of(actor)
-    if (peer === undefined) return { name: '', isVouched: false }
-    return { peer, name: approvals.grantOf(peer)?.name ?? '', isVouched: peer === self }
+    const writer = actor === undefined ? undefined : log.authors.of(actor)
+    if (writer === undefined) return { name: '', isVouched: false }
+    const whom = writer === self ? writtenFor : undefined
+    const peer = whom ?? writer
+    return { peer, name: approvals.grantOf(peer)?.name ?? '', isVouched: whom !== undefined && whom !== self }
   }
 
   #describe(facts: GroupFacts, isFolded: (facts: GroupFacts) => boolean): Group {
-    const { changes, ops, bytes, first, last, heads, summary, spans, fromS, untilS } = facts
+    const { changes, ops, bytes, writtenFor, first, last, heads, summary, spans, fromS, untilS } = facts
     return {
-      ...this.#author(spans[0]?.actor),
+      ...this.#author(spans[0]?.actor, writtenFor),
       ...(isTime(fromS) && isTime(untilS) ? { fromMs: fromS * 1_000, untilMs: untilS * 1_000 } : {}),
       ...{ changes, ops, bytes, first, last, summary },
       heads: [...heads],

@@ -4,8 +4,9 @@
  */
 import type * as Automerge from '@automerge/automerge'
 import type { EditStep, EditValue } from '../../protocol/edit-shapes.ts'
-import type { ActorId, ChangeHash } from '../../protocol/ids.ts'
+import type { ActorId, ChangeHash, PeerId } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
+import { writeNote } from './history/note.ts'
 import type { MadeChange } from './view-steps.ts'
 
 type Engine = ReturnType<typeof Automerge.getBackend>
@@ -14,6 +15,8 @@ type Key = string | number
 export interface EditOrder {
   readonly actor: ActorId
   readonly timeS: number
+  /** Whom it is made for. */
+  readonly writtenFor: PeerId
   readonly steps: readonly EditStep[]
   readonly heads: readonly ChangeHash[] | undefined
 }
@@ -31,7 +34,7 @@ class StepFault extends Error {
   }
 }
 
-export function edit(engine: Engine, { actor, timeS, steps, heads }: EditOrder): MadeChange {
+export function edit(engine: Engine, { actor, timeS, writtenFor, steps, heads }: EditOrder): MadeChange {
   const before = engine.getHeads().toSorted() as ChangeHash[]
   if (heads !== undefined && heads.toSorted().join() !== before.join()) {
     return { refused: { code: 'heads-differ', detail: before.slice(0, maxHeadsTold).join(' ') } }
@@ -51,7 +54,7 @@ export function edit(engine: Engine, { actor, timeS, steps, heads }: EditOrder):
       }
     }
     if (fork.pendingOps() === 0) return { before, heads: before }
-    fork.commit(undefined, timeS)
+    fork.commit(writeNote({ peer: writtenFor, kind: 'edit' }), timeS)
     const bytes = fork.getLastLocalChange() ?? undefined
     return { before, heads: fork.getHeads().toSorted() as ChangeHash[], ...(bytes === undefined ? {} : { bytes }) }
   } finally {

@@ -13,6 +13,7 @@ import { blame } from './history/blame.ts'
 import { historyPage } from './history/page.ts'
 import { diffStates, textAt } from './history/states.ts'
 import { Timeline } from './history/timeline.ts'
+import { depthOf, takeBack } from './history/undo.ts'
 import { compareEncoding } from './re-encoding.ts'
 import { problemsOf, render } from './render.ts'
 import { rewrite } from './rewrite.ts'
@@ -150,6 +151,13 @@ export class ViewEngine {
     blame: ({ block, ...query }) => {
       const { document } = this.#documentOf(block)
       return blame(engineOf(document), this.#timelineOf(block, document), query)
+    },
+
+    depth: (ask) => depthOf(this.#timelineOf(ask.block, this.#documentOf(ask.block).document), ask),
+
+    undo: (ask) => {
+      const { document } = this.#documentOf(ask.block)
+      return takeBack(engineOf(document), this.#timelineOf(ask.block, document), ask)
     },
 
     snapshot: ({ block }) => {

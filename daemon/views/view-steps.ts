@@ -3,10 +3,11 @@
  * transfer, so that neither side copies a document to hand it over.
  */
 import type { EditStep } from '../../protocol/edit-shapes.ts'
-import type { ActorId, ChangeHash } from '../../protocol/ids.ts'
+import type { ActorId, ChangeHash, PeerId } from '../../protocol/ids.ts'
 import type { Problem, SchemaOptions } from '../../protocol/schemas/index.ts'
 import type { BlockId, Seq } from '../storage/storage.ts'
 import type { ValueDiff } from './history/diff.ts'
+import type { Whose } from './history/undo-steps.ts'
 
 /** Each step with its answer. */
 export interface ViewSteps {
@@ -79,6 +80,8 @@ export interface ViewSteps {
       readonly block: BlockId
       readonly actor: ActorId
       readonly timeS: number
+      /** Whom it is made for: said in the change. */
+      readonly writtenFor: PeerId
       readonly steps: readonly EditStep[]
       readonly heads: readonly ChangeHash[] | undefined
     }
@@ -117,12 +120,42 @@ export interface ViewSteps {
             readonly text: string
             readonly actor?: ActorId
             readonly change?: ChangeHash
+            readonly writtenFor?: PeerId | undefined
             readonly timeS?: number
           }[]
           /** Where the next page begins. */
           readonly next: number
           readonly totalChars: number
         }
+      | undefined
+  }
+  /** How many steps a peer may undo and redo. */
+  depth: {
+    ask: { readonly block: BlockId } & Whose
+    answer: { readonly undo: number; readonly redo: number }
+  }
+  /** A change that takes back the newest step of a peer; undefined when there is none. The document does not have it yet. */
+  undo: {
+    ask: {
+      readonly block: BlockId
+      readonly kind: 'undo' | 'redo'
+      /** A new one, of the daemon. */
+      readonly actor: ActorId
+      readonly timeS: number
+    } & Whose
+    answer:
+      | {
+          readonly bytes: Uint8Array
+          /** Of the document without it, and with it. */
+          readonly before: readonly ChangeHash[]
+          readonly heads: readonly ChangeHash[]
+          /** The change that it takes back. */
+          readonly of: ChangeHash
+          /** How many steps there are then. */
+          readonly undo: number
+          readonly redo: number
+        }
+      | { readonly refused: { readonly code: 'change-too-large'; readonly detail: string } }
       | undefined
   }
   /** Saves the document and goes on with what was saved, loaded again. `changes` counts the first change of the schema. */
@@ -149,6 +182,8 @@ export interface GroupFacts {
   readonly bytes: number
   readonly first: ChangeHash
   readonly last: ChangeHash
+  /** Whom the author says that it wrote them for: to be believed of the daemon alone. */
+  readonly writtenFor: PeerId | undefined
   /** Of the document right behind it; empty when they are too many to be told. */
   readonly heads: readonly ChangeHash[]
   readonly summary: string
@@ -177,7 +212,7 @@ export interface LogSlice {
 export type StepName = keyof ViewSteps
 
 /** Steps that are asked about a document as it is, and leave it so. */
-export type Question = 'edit' | 'render' | 'recall' | 'history' | 'at' | 'diff' | 'blame'
+export type Question = 'edit' | 'render' | 'recall' | 'history' | 'at' | 'diff' | 'blame' | 'depth' | 'undo'
 /** What is asked beside the block. */
 export type About<Name extends StepName> = Omit<ViewSteps[Name]['ask'], 'block'>
 export type Reply<Name extends StepName> = ViewSteps[Name]['answer']

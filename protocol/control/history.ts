@@ -1,4 +1,5 @@
 /** What happened to a block, as the operator sees it. */
+import { z } from 'zod'
 import { defineOp } from '../define.ts'
 import {
   blameInput,
@@ -9,7 +10,17 @@ import {
   historyInput,
   historyPage,
   stateInput,
+  undoDepth,
+  undoOutput,
 } from '../history-shapes.ts'
+import { undoErrors } from '../host/history.ts'
+import { address } from '../shapes.ts'
+
+const ofPeer = z.strictObject({
+  address,
+  /** Name, peer id or words of the key. */
+  who: z.string().min(1).max(128),
+})
 
 export const historyOps = {
   'block.history': defineOp({
@@ -39,5 +50,26 @@ export const historyOps = {
     output: blamePage,
     needs: null,
     errors: ['block-not-found', 'block-damaged', 'view-failed', 'no-text'],
+  }),
+  'block.history-depth': defineOp({
+    summary: 'How many changes of a plugin can be undone, and redone.',
+    input: ofPeer,
+    output: undoDepth,
+    needs: null,
+    errors: ['block-not-found', 'block-damaged', 'view-failed', 'peer-not-found'],
+  }),
+  'block.undo': defineOp({
+    summary: 'Takes back the newest change of a plugin by a further one; what others wrote since stays.',
+    input: ofPeer,
+    output: undoOutput,
+    needs: null,
+    errors: [...undoErrors, 'peer-not-found'],
+  }),
+  'block.redo': defineOp({
+    summary: 'Brings back what was undone last of a plugin.',
+    input: ofPeer,
+    output: undoOutput,
+    needs: null,
+    errors: [...undoErrors, 'peer-not-found'],
   }),
 }

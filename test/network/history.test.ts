@@ -1,9 +1,13 @@
 /** What is told of the history of a block: true whoever wrote, in whatever order it came, and wherever it is kept by now. */
+import { randomBytes } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Blocks } from '../../daemon/handlers/blocks.ts'
 import { History } from '../../daemon/handlers/history.ts'
+import { Undo } from '../../daemon/handlers/undo.ts'
+import { Edits } from '../../daemon/log/edits.ts'
+import { systemClock } from '../../daemon/system-clock.ts'
 import { type BlockHandle, splice } from '../../plugin-sdk/memory/index.ts'
-import { type BlockAddress, type ChangeHash, hostProtocol, type PeerId } from '../../protocol/index.ts'
+import { type BlockAddress, type ChangeHash, hostProtocol, type PeerId, type ReplicaId } from '../../protocol/index.ts'
 import { alice, bob, daemonPerson, type Person } from '../fixtures/cast.ts'
 import { VerifiedWorld } from '../fixtures/verified-world.ts'
 
@@ -179,5 +183,63 @@ describe('who wrote what', () => {
       'ue ',
       '\u{1f600} kettle',
     ])
+  })
+})
+
+describe('undo', () => {
+  const undoOf = ({ sync, views, verification }: VerifiedWorld): Undo => {
+    const { log } = sync
+    const random = (bytes: number) => new Uint8Array(randomBytes(bytes))
+    const edits = new Edits({ log, self: daemonPerson.peer, seed: daemonPerson.seed, clock: systemClock, random })
+    return new Undo({ blocks: new Blocks({ log, views, verification }), edits, log, views, self: daemonPerson.peer })
+  }
+  const by = (who: Person) => ({
+    origin: { peer: who.peer, replica: '1'.repeat(32) as ReplicaId },
+    grantVersion: world.sync.grants.get(who.peer)?.grantVersion ?? 0,
+  })
+
+  it('reaches everyone as a change by the word of the daemon, and its steps outlive restart and compaction', async () => {
+    const [a, b] = [await open(alice), await open(bob)]
+    await write(a, 'one ')
+    await until(() => expect(b.value.text).toBe('one '))
+    await write(b, 'two ')
+    await until(() => expect(a.value.text).toBe('one two '))
+    await write(a, 'three')
+    const undo = undoOf(world)
+    expect(await undo.depth(notes, alice.peer)).toEqual({ undo: 2, redo: 0 })
+    expect(await undo.take('undo', notes, alice.peer, by(alice))).toMatchObject({ isDone: true, undo: 1, redo: 1 })
+    // Both at once: one after the other, and each takes a step of its own back.
+    const [next, none] = await Promise.all([
+      undo.take('undo', notes, alice.peer, by(alice)),
+      undo.take('undo', notes, alice.peer, by(alice)),
+    ])
+    expect([next.isDone, none.isDone]).toEqual([true, false])
+    await until(() => expect([a.value.text, b.value.text]).toEqual(['two ', 'two ']))
+    const { groups } = await page({ limit: 2 })
+    expect(groups).toMatchObject([
+      { peer: alice.peer, name: 'alice', isVouched: true, summary: 'deleted 4 characters' },
+      { peer: alice.peer, name: 'alice', isVouched: true, summary: 'deleted 5 characters' },
+    ])
+    await world.compaction.compact(world.row(notes).id)
+    for (const end of ends.splice(0)) end()
+    await world.restart()
+    const again = undoOf(world)
+    expect(await again.depth(notes, alice.peer)).toEqual({ undo: 0, redo: 2 })
+    expect(await again.depth(notes, bob.peer)).toEqual({ undo: 1, redo: 0 })
+    expect(await again.take('redo', notes, alice.peer, by(alice))).toMatchObject({ isDone: true, undo: 1, redo: 1 })
+    // The operator may as well.
+    expect(await again.take('redo', notes, alice.peer)).toMatchObject({ isDone: true, undo: 2, redo: 0 })
+    expect(await world.render(notes)).toBe('one two three')
+    expect((await page({ limit: 1 })).groups[0]).toMatchObject({ peer: alice.peer, isVouched: true })
+  })
+
+  it('is refused like any change of the peer that it is for', async () => {
+    await write(await open(alice), 'one')
+    const undo = undoOf(world)
+    const old = by(alice)
+    await world.sync.approve(alice, 'blocks:read:space:home/*')
+    await expect(undo.take('undo', notes, alice.peer, old)).rejects.toMatchObject({ code: 'grant-changed' })
+    expect(await world.render(notes)).toBe('one')
+    expect(await undo.depth(notes, alice.peer)).toEqual({ undo: 1, redo: 0 })
   })
 })

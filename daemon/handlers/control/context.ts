@@ -12,6 +12,7 @@ import type { Search } from '../../search/search.ts'
 import type { BlockEdits } from '../block-edits.ts'
 import type { Blocks } from '../blocks.ts'
 import type { History } from '../history.ts'
+import type { Undo } from '../undo.ts'
 
 export interface ControlComponents {
   readonly approvals: Approvals
@@ -26,6 +27,7 @@ export interface ControlComponents {
   readonly archive: Archive
   readonly history: History
   readonly search: Search
+  readonly undo: Undo
   readonly clock: Clock
   /** The daemon as a whole. */
   readonly daemon: {

@@ -8,6 +8,7 @@ import type { Search } from '../../search/search.ts'
 import type { BlockEdits } from '../block-edits.ts'
 import type { Blocks } from '../blocks.ts'
 import type { History } from '../history.ts'
+import type { Undo } from '../undo.ts'
 import type { Renderings } from './renderings.ts'
 
 export interface HostComponents {
@@ -18,6 +19,7 @@ export interface HostComponents {
   readonly archive: Archive
   readonly history: History
   readonly search: Search
+  readonly undo: Undo
   readonly self: PeerId
   readonly clock: Clock
   readonly log: Log

@@ -1,6 +1,7 @@
 /** Which change each part of a text is from. Keeps: it costs what is asked for, beside one pass over the text. */
 import type { ChangeHash } from '../../../protocol/ids.ts'
 import type { ViewSteps } from '../view-steps.ts'
+import { readNote } from './note.ts'
 import { ownerOf, pauseS } from './page.ts'
 import type { Engine, Timeline, TimelineEntry } from './timeline.ts'
 
@@ -42,7 +43,14 @@ export function blame(
     totalChars: text.length,
     spans: spans.map(({ text: part, from }) => ({
       text: part.toWellFormed(),
-      ...(from === undefined ? {} : { actor: from.actor, change: from.hash as ChangeHash, timeS: from.timeS }),
+      ...(from === undefined
+        ? {}
+        : {
+            actor: from.actor,
+            change: from.hash as ChangeHash,
+            timeS: from.timeS,
+            writtenFor: readNote(from.message)?.peer,
+          }),
     })),
     next: at,
   }
@@ -66,7 +74,7 @@ function textAt(engine: Engine, path: readonly string[]): string | undefined {
 /** One author within a short time: what was typed in one go is one part. */
 function belongs(a: TimelineEntry | undefined, b: TimelineEntry | undefined): boolean {
   if (a === undefined || b === undefined || a === b) return a === b
-  return ownerOf(a.actor) === ownerOf(b.actor) && Math.abs(a.timeS - b.timeS) <= pauseS
+  return ownerOf(a.actor) === ownerOf(b.actor) && a.message === b.message && Math.abs(a.timeS - b.timeS) <= pauseS
 }
 
 const later = (a: TimelineEntry | undefined, b: TimelineEntry | undefined): TimelineEntry | undefined =>

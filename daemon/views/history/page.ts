@@ -7,6 +7,7 @@ import type { ChangeHash } from '../../../protocol/ids.ts'
 import { limits } from '../../../protocol/limits.ts'
 import { plainActor } from '../../../protocol/sync/actor.ts'
 import type { ViewSteps } from '../view-steps.ts'
+import { readNote } from './note.ts'
 import { summarise } from './summary.ts'
 import type { Engine, Timeline, TimelineEntry } from './timeline.ts'
 
@@ -100,6 +101,7 @@ function describe(engine: Engine, entries: readonly TimelineEntry[], heads: read
     changes: entries.length,
     ops: entries.reduce((sum, { maxOp, startOp }) => sum + maxOp - startOp + 1, 0),
     bytes: written.reduce((sum, { byteLength }) => sum + byteLength, 0),
+    writtenFor: readNote(first.message)?.peer,
     first: first.hash,
     last: last.hash,
     heads: heads.length > limits.maxHeadsNamed ? [] : heads,

@@ -257,6 +257,15 @@ export function fakeHandlers(state: Answers, calls: Call[]): ControlHandlers {
       const change = 'e'.repeat(64) as ChangeHash
       return { address: input.address, generation: 1, change, heads: [change] }
     },
+    'block.history-depth': () => ({ undo: 3, redo: 1 }),
+    'block.undo': (input) => {
+      note('block.undo', input)
+      return { isDone: true, of: 'd'.repeat(64) as ChangeHash, change: 'e'.repeat(64) as ChangeHash, undo: 2, redo: 2 }
+    },
+    'block.redo': (input) => {
+      note('block.redo', input)
+      return { isDone: false, undo: 3, redo: 0 }
+    },
     'block.history': ({ limit }) => ({ groups: state.history.slice(0, limit), more: state.history.length > limit }),
     'block.compact': (input) => {
       note('block.compact', input)
@@ -360,6 +369,9 @@ export const commandLines: Readonly<Record<string, readonly string[]>> = {
   'block at': ['block', 'at', 'space:home/notes', '4f1c2a9b03de'],
   'block diff': ['block', 'diff', 'space:home/notes', '77d0e1c4aa52'],
   'block blame': ['block', 'blame', 'space:home/notes'],
+  'block history-depth': ['block', 'history-depth', 'space:home/notes', 'weather'],
+  'block undo': ['block', 'undo', 'space:home/notes', 'weather'],
+  'block redo': ['block', 'redo', 'space:home/notes', 'weather'],
   'block watch': ['block', 'watch', 'space:home/notes'],
   'block meta': ['block', 'meta', 'space:home/notes', '--description', 'What to remember'],
   'block reset-history': ['block', 'reset-history', 'space:home/notes', '--yes'],
