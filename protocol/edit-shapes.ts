@@ -1,7 +1,8 @@
 /** Shapes of an edit of a block by operation, the same for plugins and the operator. */
 import { z } from 'zod'
 import { limits } from './limits.ts'
-import { address, changeHash, count } from './shapes.ts'
+import { schemaNames } from './schemas/index.ts'
+import { address, blockMeta, changeHash, count } from './shapes.ts'
 
 /** What a step may put into a block. */
 export type EditValue =
@@ -73,6 +74,15 @@ export const editOutput = z.strictObject({
   /** The state with it, for the next edit; what others did meanwhile is not in it. */
   heads: z.array(changeHash).max(limits.maxDeps),
 })
+
+export const createInput = z.strictObject({
+  address,
+  schema: z.enum(schemaNames as readonly ['text', ...typeof schemaNames]),
+  meta: blockMeta.optional(),
+})
+
+/** Asked again after a lost answer, it answers the same block. */
+export const createOutput = z.strictObject({ address, generation: count, isNew: z.boolean() })
 
 function isEditValue(given: unknown, depth: number): boolean {
   if (given === null || typeof given === 'boolean') return true

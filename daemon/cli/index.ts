@@ -6,6 +6,7 @@ import { archiveInsert } from './archive-insert.ts'
 import { archiveList } from './archive-list.ts'
 import { blockAt } from './block-at.ts'
 import { blockBlame } from './block-blame.ts'
+import { blockCreate } from './block-create.ts'
 import { blockDiff } from './block-diff.ts'
 import { blockEdit } from './block-edit.ts'
 import { blockHistory } from './block-history.ts'
@@ -61,6 +62,7 @@ export const commandTable: readonly AnyCommand[] = [
   grants,
   blocks,
   blockShow,
+  blockCreate,
   blockEdit,
   blockHistory,
   blockDiff,

@@ -1,12 +1,18 @@
 /** Edits of blocks by operation, the same for plugins and the operator; who may edit is decided by the caller. */
 import {
   type BlockAddress,
+  checkMeta,
+  type createInput,
+  type createOutput,
   type EditStep,
   type editInput,
   type editOutput,
   type Infer,
   MooringError,
+  parseAddress,
+  patched,
   type SchemaOptions,
+  schemaNamed,
 } from '../../protocol/index.ts'
 import type { ChangeLog } from '../log/change-log.ts'
 import type { Edits, OnBehalf } from '../log/edits.ts'
@@ -17,15 +23,37 @@ import type { Blocks } from './blocks.ts'
 export interface BlockEditsComponents {
   readonly blocks: Blocks
   readonly edits: Edits
-  readonly log: Pick<ChangeLog, 'published'>
+  readonly log: Pick<ChangeLog, 'create' | 'index' | 'published' | 'spend'>
   readonly views: Pick<Views, 'ask'>
 }
+
+/** What the making of a block counts for, in operations: a row, and a frame to every watcher. */
+const opsPerCreate = 500
 
 export class BlockEdits {
   readonly #components: BlockEditsComponents
 
   constructor(components: BlockEditsComponents) {
     this.#components = components
+  }
+
+  /**
+   * @param mayKnow what is at the address already: who may only create learns no more than that something is
+   * @throws `address-taken`, `quota-exceeded`, `suspended`, `rate-limited`, and what the store refuses
+   */
+  async create(
+    { address, schema, meta }: Infer<typeof createInput>,
+    by: OnBehalf = this.#components.edits.own,
+    mayKnow = true,
+  ): Promise<Infer<typeof createOutput>> {
+    const { log } = this.#components
+    const { scope, label } = parseAddress(address)
+    const said = patched({}, checkMeta(schema, meta ?? {}))
+    const existing = log.index.at(address)
+    if (existing !== undefined && !mayKnow) throw new MooringError('address-taken')
+    log.spend(by.origin.peer, opsPerCreate)
+    const row = await log.create({ ...by, scope, label, schema: schemaNamed(schema), meta: said })
+    return { address, generation: row.generation, isNew: existing === undefined }
   }
 
   /**

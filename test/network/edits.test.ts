@@ -6,7 +6,14 @@ import { Edits } from '../../daemon/log/edits.ts'
 import { systemClock } from '../../daemon/system-clock.ts'
 import type { BlockHandle } from '../../plugin-sdk/memory/handle.ts'
 import { splice } from '../../plugin-sdk/memory/index.ts'
-import { type BlockAddress, editInput, type InferInput, type SchemaName, validate } from '../../protocol/index.ts'
+import {
+  type BlockAddress,
+  createInput,
+  editInput,
+  type InferInput,
+  type SchemaName,
+  validate,
+} from '../../protocol/index.ts'
 import { alice, bob, daemonPerson, type Person } from '../fixtures/cast.ts'
 import type { PluginInWorld } from '../fixtures/sync-world.ts'
 import { VerifiedWorld } from '../fixtures/verified-world.ts'
@@ -272,5 +279,32 @@ describe('who asks for an edit', () => {
       true,
     )
     expect(JSON.parse(await text())).toEqual({ id: 2, other: 1 })
+  })
+})
+
+describe('a block that is made by operation', () => {
+  const create = (input: InferInput<typeof createInput>, mayKnow = true) =>
+    edits.create(validate(createInput, input), by(bob), mayKnow)
+
+  it("is its maker's, is there for replicas, and is the same one when it is asked for again", async () => {
+    const made = await create({ address: notes, schema: 'text', meta: { description: 'Shopping' } })
+    expect([made, await create({ address: notes, schema: 'text' })]).toEqual([
+      { address: notes, generation: made.generation, isNew: true },
+      { address: notes, generation: made.generation, isNew: false },
+    ])
+    expect(world.row(notes)).toMatchObject({ owner: bob.peer, meta: { description: 'Shopping' } })
+    await edit(typed('milk'))
+    const a = await open(alice, 'text')
+    expect([a.value.text, a.meta]).toEqual(['milk', { description: 'Shopping' }])
+  })
+
+  it("takes nobody's place, and tells who may only create no more than that something is there", async () => {
+    await create({ address: notes, schema: 'text' })
+    await expect(create({ address: notes, schema: 'map' })).rejects.toMatchObject({ code: 'address-taken' })
+    const unseen = await create({ address: notes, schema: 'text' }, false).catch((error: unknown) => error)
+    expect(unseen).toMatchObject({ code: 'address-taken', detail: undefined })
+    const options = { maxItems: 3 }
+    const wrong = create({ address: 'space:home/other', schema: 'text', meta: { options } })
+    await expect(wrong).rejects.toMatchObject({ code: 'invalid-input' })
   })
 })

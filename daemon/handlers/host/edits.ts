@@ -3,9 +3,17 @@ import { allows, type Handlers, type hostProtocol, MooringError } from '../../..
 import { type HostContext, requireSession } from '../../net/host-stream.ts'
 import type { HostComponents, HostShared } from './context.ts'
 
-type EditHandlers = Pick<Handlers<typeof hostProtocol, HostContext>, 'block.edit'>
+type EditHandlers = Pick<Handlers<typeof hostProtocol, HostContext>, 'block.create' | 'block.edit'>
 
 export const editHandlers = ({ blockEdits, renderings }: HostComponents & HostShared): EditHandlers => ({
+  'block.create'(input, context) {
+    const { grants, grantVersion, peer, replica } = requireSession(context)
+    const subject = input.address
+    const mayKnow = (['read', 'write', 'append'] as const).some((right) =>
+      allows(grants, { area: 'blocks', right, subject }),
+    )
+    return blockEdits.create(input, { origin: { peer, replica }, grantVersion }, mayKnow)
+  },
   async 'block.edit'(input, context) {
     const { grants, grantVersion, peer, replica } = requireSession(context)
     const subject = input.address

@@ -252,6 +252,10 @@ export function fakeHandlers(state: Answers, calls: Call[]): ControlHandlers {
     },
     'block.diff': () => ({ patches: state.patches, more: false }),
     'block.blame': () => ({ spans: state.spans, next: 30, totalChars: 30 }),
+    'block.create': (input) => {
+      note('block.create', input)
+      return { address: input.address, generation: 1, isNew: true }
+    },
     'block.edit': (input) => {
       note('block.edit', input)
       const change = 'e'.repeat(64) as ChangeHash
@@ -364,6 +368,7 @@ export const commandLines: Readonly<Record<string, readonly string[]>> = {
   grants: ['grants'],
   blocks: ['blocks'],
   'block show': ['block', 'show', 'space:home/notes'],
+  'block create': ['block', 'create', 'space:home/notes', 'text'],
   'block edit': ['block', 'edit', 'space:home/notes', '--splice', 'text:0:0:Milk: two', '--set', 'map.a.0=[1]'],
   'block history': ['block', 'history', 'space:home/notes'],
   'block at': ['block', 'at', 'space:home/notes', '4f1c2a9b03de'],

@@ -177,6 +177,7 @@ const answersOf = {
   'invite.create': true,
   'block.list': true,
   'block.show': true,
+  'block.create': true,
   'block.edit': true,
   'block.history': true,
   'block.history-depth': true,

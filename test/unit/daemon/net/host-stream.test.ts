@@ -50,6 +50,7 @@ function served(standing: Standing) {
     'block.at': () => Promise.reject(new Error('not of this test')),
     'block.diff': () => ({ patches: [], more: false }),
     'block.blame': () => ({ spans: [], next: 0, totalChars: 0 }),
+    'block.create': ({ address }) => ({ address, generation: 1, isNew: true }),
     'block.edit': ({ address }) => ({ address, generation: 1, heads: [] }),
     'block.historyDepth': () => ({ undo: 0, redo: 0 }),
     'block.undo': () => ({ isDone: false, undo: 0, redo: 0 }),
