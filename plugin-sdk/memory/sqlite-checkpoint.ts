@@ -17,6 +17,9 @@ export interface CheckpointsInit {
 /** After the last write: then all of the log is folded back. */
 const quietMs = 1_000
 
+/** Commits after which the log is looked at before the next one. */
+const maxUnseen = 8
+
 type Mode = 'NOOP' | 'PASSIVE' | 'TRUNCATE'
 type Report = [busy: number, pages: number, folded: number]
 
@@ -26,6 +29,8 @@ export class Checkpoints {
   readonly #statements: Record<Mode, Database.Statement<[], Report>>
   readonly #quiet: NodeJS.Timeout
   #due: NodeJS.Immediate | undefined
+  /** Commits since the log was looked at. */
+  #unseen = 0
   /** Length of the log when it was last looked at, and at which it is folded back next. */
   #pages = 0
   #dueAt: number
@@ -42,10 +47,10 @@ export class Checkpoints {
   /** Something was committed. Whoever waits for that is answered before anything is done here. */
   written(): void {
     this.#quiet.refresh()
-    this.#due ??= setImmediate(() => {
-      this.#due = undefined
-      this.#bound()
-    })
+    this.#unseen++
+    // A thread that always finds another message never comes to what it put off.
+    if (this.#unseen >= maxUnseen) this.#look()
+    else this.#due ??= setImmediate(() => this.#look())
   }
 
   /** Folds the log back for the last time. */
@@ -54,6 +59,13 @@ export class Checkpoints {
     clearImmediate(this.#due)
     // Here, because SQLite says nothing of what fails when it closes.
     this.#run('TRUNCATE')
+  }
+
+  #look(): void {
+    clearImmediate(this.#due)
+    this.#due = undefined
+    this.#unseen = 0
+    this.#bound()
   }
 
   #bound(): void {

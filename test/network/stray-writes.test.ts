@@ -30,6 +30,8 @@ afterEach(async () => {
   await world.close()
 })
 
+const until = (check: () => void): Promise<void> => vi.waitFor(check, { timeout: 10_000, interval: 5 })
+
 const type = (text: string): void => block.change((draft) => splice(draft, ['text'], draft.text.length, 0, text))
 
 /** All that the daemon has is what the plugin shows, and nothing waits. */
@@ -42,7 +44,7 @@ async function expectAll(text: string, changes: number): Promise<void> {
   other.connect()
   await other.memory.prepare(notes)
   const seen = other.memory.open(notes, 'text')
-  await vi.waitFor(() => expect(seen.value.text).toBe(text))
+  await until(() => expect(seen.value.text).toBe(text))
 }
 
 describe('an edit that is async', () => {
@@ -55,7 +57,7 @@ describe('an edit that is async', () => {
       isDone = true
     }
     expect(() => block.change(edit as never)).toThrow(expect.objectContaining({ code: 'invalid-input' }))
-    await vi.waitFor(() => expect(isDone).toBe(true))
+    await until(() => expect(isDone).toBe(true))
     type('a')
     type('b')
     await expectAll('ab', 2)
@@ -102,7 +104,7 @@ describe('a draft that is written to after its edit', () => {
       const theirs = other.memory.open(notes, 'text')
       await theirs.live()
       theirs.change((each) => splice(each, ['text'], 1, 0, 'z'))
-      await vi.waitFor(() => expect(block.value.text).toBe('xz'))
+      await until(() => expect(block.value.text).toBe('xz'))
       await expectAll('xz', 2)
     } else await expectAll(text, text.length)
     expect(warn).toHaveBeenCalledWith({ address: notes, operations: 5 }, expect.stringContaining('draft'))
@@ -137,7 +139,7 @@ describe('a stored edit that builds on what nobody has', () => {
     expect(after.reason).toContain('neither here nor at the daemon')
     after.change((draft) => splice(draft, ['text'], 0, 0, 'new'))
     await after.flushed()
-    await vi.waitFor(() => expect(after.state).toBe('live'))
+    await until(() => expect(after.state).toBe('live'))
     expect(after.value.text).toBe('new')
     await second.memory.stop()
 
