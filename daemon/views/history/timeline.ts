@@ -13,6 +13,8 @@ export interface TimelineEntry {
   readonly seq: number
   readonly startOp: number
   readonly maxOp: number
+  /** Orders changes without operations that build on each other: 0 for all others. */
+  readonly rank: number
   /** What the author's clock said, in seconds; anything, from a hostile one. */
   readonly timeS: number
   readonly message: string | null
@@ -23,6 +25,8 @@ export class Timeline {
   /** In order. */
   entries: readonly TimelineEntry[] = []
   #heads: string[] = []
+  /** Changes without operations. */
+  readonly #empty = new Map<string, { readonly startOp: number; readonly rank: number }>()
   /** Made when somebody asks. */
   #written: ReadonlyMap<string, readonly TimelineEntry[]> | undefined
 
@@ -36,12 +40,22 @@ export class Timeline {
       const actor = actors.get(meta.actor) ?? (meta.actor as ActorId)
       actors.set(actor, actor)
       const { hash, seq, startOp, maxOp, time: timeS, message, deps } = meta
-      return { hash: hash as ChangeHash, actor, seq, startOp, maxOp, timeS, message, deps: deps as ChangeHash[] }
+      const place = { startOp, maxOp, rank: this.#rankOf(meta) }
+      return { hash: hash as ChangeHash, actor, seq, ...place, timeS, message, deps: deps as ChangeHash[] }
     })
     this.entries = [...this.entries, ...added].sort(compare)
     this.#heads = heads
     this.#written = undefined
     return this
+  }
+
+  /** How many without operations it builds on that stand at the same counter. Each comes after what it builds on. */
+  #rankOf({ hash, startOp, maxOp, deps }: { hash: string; startOp: number; maxOp: number; deps: string[] }): number {
+    if (maxOp >= startOp) return 0
+    const before = deps.flatMap((dep) => this.#empty.get(dep) ?? []).filter((other) => other.startOp === startOp)
+    const rank = 1 + Math.max(0, ...before.map((other) => other.rank))
+    this.#empty.set(hash, { startOp, rank })
+    return rank
   }
 
   /** Position of a change; -1 for one that the document does not have. */
@@ -90,6 +104,9 @@ export class Timeline {
   }
 }
 
-/** What builds on a change has a higher counter, or begins behind it. */
+/** What builds on a change has a higher counter, begins behind it, or has a higher rank. */
 const compare = (a: TimelineEntry, b: TimelineEntry): number =>
-  a.maxOp - b.maxOp || a.startOp - b.startOp || (a.actor < b.actor ? -1 : a.actor > b.actor ? 1 : a.seq - b.seq)
+  a.maxOp - b.maxOp ||
+  a.startOp - b.startOp ||
+  a.rank - b.rank ||
+  (a.actor < b.actor ? -1 : a.actor > b.actor ? 1 : a.seq - b.seq)
