@@ -5,6 +5,7 @@
  * What a stopped watcher costs is what the daemon needs for the same work beyond what it needed while all were reading. The
  * work is spread over many blocks, because the views hold some of these with their history, which is no watcher's.
  */
+import { setTimeout as nextLook } from 'node:timers/promises'
 import { residentMb } from '../bench/proc-stats.ts'
 import { type Campaign, type CampaignOptions, type Figures, mustHold, Skipped } from './campaign.ts'
 import type { PluginHost } from './plugin-host.ts'
@@ -20,6 +21,9 @@ const writtenMbEach = 28
 /** Written twice: while all are reading, and while some are not. */
 const edits = Math.ceil((writtenMbEach * 1024 * 1024) / editBytes)
 const waitMs = 600_000
+/** The index begins two seconds after the last change: that long and then some without growth. */
+const lookMs = 500
+const calmLooks = 10
 
 async function run({ count, seed, scene }: CampaignOptions): Promise<Figures> {
   const world = new World(scene)
@@ -48,6 +52,7 @@ async function run({ count, seed, scene }: CampaignOptions): Promise<Figures> {
       which.flatMap((kind) => groups[kind].map((to) => hosts[kind].ask({ to, do: 'await', digest }, 'same', waitMs))),
     )
   await allHave(await write('together'), 'reading', 'deaf', 'halted')
+  await quiet(pid)
   const before = memoryOf(pid)
 
   const [deaf] = groups.deaf
@@ -71,6 +76,16 @@ async function run({ count, seed, scene }: CampaignOptions): Promise<Figures> {
     peakGrownMb: Math.round(after.peak - before.peak),
     nowGrownMb: Math.round(after.now - before.now),
     mbEach: Number((grownMb / slow).toFixed(2)),
+  }
+}
+
+/** What is made of the log behind it, texts and their index, is no watcher's either: when it is there, memory grows no more. */
+async function quiet(pid: number): Promise<void> {
+  for (let [calm, last] = [0, 0]; calm < calmLooks; ) {
+    await nextLook(lookMs)
+    const now = memoryOf(pid).peak
+    calm = now - last < 1 ? calm + 1 : 0
+    last = now
   }
 }
 
