@@ -7,9 +7,9 @@ import type { EditStep, EditValue } from '../../protocol/edit-shapes.ts'
 import type { ActorId, ChangeHash, PeerId } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
 import { writeNote } from './history/note.ts'
+import type { Engine } from './history/timeline.ts'
 import type { MadeChange } from './view-steps.ts'
 
-type Engine = ReturnType<typeof Automerge.getBackend>
 type Key = string | number
 
 export interface EditOrder {

@@ -12,7 +12,7 @@ import { edit } from './edit.ts'
 import { blame } from './history/blame.ts'
 import { historyPage } from './history/page.ts'
 import { diffStates, textAt } from './history/states.ts'
-import { Timeline } from './history/timeline.ts'
+import { type Engine, Timeline } from './history/timeline.ts'
 import { depthOf, takeBack } from './history/undo.ts'
 import { compareEncoding } from './re-encoding.ts'
 import { problemsOf, render } from './render.ts'
@@ -46,7 +46,7 @@ export interface ViewUsage {
  * Changes go to the engine itself and not through `Automerge.applyChanges`, which would bring a JavaScript copy of the
  * document up to date after each slice: only a rendering needs one, once, and deep nesting makes it costly.
  */
-const engineOf = (document: Document): ReturnType<typeof Automerge.getBackend> => Automerge.getBackend(document)
+const engineOf = (document: Document): Engine => Automerge.getBackend(document)
 
 const headsOf = (document: Document): ChangeHash[] => engineOf(document).getHeads().toSorted() as ChangeHash[]
 

@@ -200,15 +200,20 @@ describe('a block that nobody opened since the start', () => {
 })
 
 describe('a copy, or an old backup', () => {
+  /** A store with an edit that is settled. */
+  async function begin(path: string): Promise<void> {
+    const plugin = await world.storedPlugin(alice, path)
+    plugin.connect()
+    const block = await open(plugin)
+    append(block, 'before ')
+    await block.flushed()
+    await stop(plugin)
+  }
+
   it('receives what the original sent meanwhile, and both go on under actors of their own', async () => {
     const dir = tempDir()
     const path = join(dir, 'a.db')
-    const first = await world.storedPlugin(alice, path)
-    first.connect()
-    const block = await open(first)
-    append(block, 'before ')
-    await block.flushed()
-    await stop(first)
+    await begin(path)
     copyFileSync(path, join(dir, 'copy.db'))
 
     const original = await world.storedPlugin(alice, path)
@@ -231,12 +236,7 @@ describe('a copy, or an old backup', () => {
   it('is sent what it was refused itself, once the original may write', async () => {
     const dir = tempDir()
     const path = join(dir, 'a.db')
-    const first = await world.storedPlugin(alice, path)
-    first.connect()
-    const block = await open(first)
-    append(block, 'before ')
-    await block.flushed()
-    await stop(first)
+    await begin(path)
     const alone = await world.storedPlugin(alice, path)
     const edited = await open(alone)
     append(edited, 'offline ')
