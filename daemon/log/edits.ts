@@ -79,8 +79,6 @@ export class Edits {
         try {
           return await this.#attempt(row, by, make)
         } catch (error) {
-          // The actor may have a change in the log, or may not: nobody builds on it any more.
-          this.#actors.delete(row.id)
           const isAgain = error instanceof MooringError && again.has(error.code) && attempt < attempts
           if (!isAgain) throw error
         }
@@ -106,6 +104,8 @@ export class Edits {
       tips: [{ actor, seq, hash, signature: signTip(seed, tip), ...(by.origin.peer === self ? {} : { peer: self }) }],
     })
     if (settlement instanceof MooringError) {
+      // Only then, or a peer that is refused in between would use up the actors that a block may have.
+      if (!isUntaken.has(settlement.code)) this.#actors.delete(row.id)
       throw settlement.code === 'block-deleted' ? new MooringError('block-not-found') : settlement
     }
     return { row, change: hash, heads }
@@ -122,6 +122,9 @@ export class Edits {
     return actor
   }
 }
+
+/** Refused before it was looked at beside others, or in the transaction: its number is free. */
+const isUntaken: ReadonlySet<string> = new Set(['rate-limited', 'suspended', 'quota-exceeded', 'grant-changed'])
 
 /** What stood before was refused, or was taken out of the block: made anew, the change builds on what is left. */
 const again: ReadonlySet<string> = new Set(['missing-deps', 'equivocation', 'quarantined'])

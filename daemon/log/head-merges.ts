@@ -4,7 +4,7 @@
  * a merge leaves far below, so that two that merge by themselves never go on answering each other.
  */
 import { MooringError } from '../../protocol/errors.ts'
-import type { BlockAddress, PeerId } from '../../protocol/ids.ts'
+import type { ActorId, BlockAddress, PeerId } from '../../protocol/ids.ts'
 import type { Clock } from '../../protocol/index.ts'
 import { limits } from '../../protocol/limits.ts'
 import { actorPrefix, encodeEmptyChange, makeActor, readChange, signTip } from '../../protocol/sync/index.ts'
@@ -33,6 +33,8 @@ const retryMs = 5_000
 export class HeadMerges {
   readonly #init: HeadMergesInit
   readonly #due = new Set<BlockId>()
+  /** What the next change that joins heads of a block is under; of blocks that had too many. */
+  readonly #merged = new Map<BlockId, { readonly actor: ActorId; readonly seq: number }>()
   #unsubscribe: (() => void) | undefined
   #cancelTimer: (() => void) | undefined
   #working: Promise<void> | undefined
@@ -92,21 +94,26 @@ export class HeadMerges {
   /** Joins as many as one change can name. @returns why it was not taken */
   async #merge({ address, generation, heads, id, maxOp }: BlockRow): Promise<MooringError | undefined> {
     const { clock, log, random, seed, self } = this.#init
-    // An actor for each merge: nothing has to be remembered or looked up of an earlier one.
-    const actor = makeActor(actorPrefix(self, self), random(8))
+    // One actor for each block and life: a peer that makes heads on and on would use up those that a block may have.
+    const { actor, seq } = this.#merged.get(id) ?? { actor: makeActor(actorPrefix(self, self), random(8)), seq: 1 }
     const deps = heads.slice(0, limits.maxDeps)
     const time = Math.floor(clock.nowMs() / 1_000)
-    const bytes = encodeEmptyChange({ actor, seq: 1, startOp: maxOp + 1, time, deps })
+    const bytes = encodeEmptyChange({ actor, seq, startOp: maxOp + 1, time, deps })
     const { hash } = readChange(bytes)
-    const tip = { address: address as BlockAddress, generation, actor, seq: 1, hash }
+    const tip = { address: address as BlockAddress, generation, actor, seq, hash }
     const signature = signTip(seed, tip)
     const [settlement] = await log.submit({
       origin: { peer: self, replica: ownReplica },
       grantVersion: 0,
       block: id,
       frames: [[bytes]],
-      tips: [{ actor, seq: 1, hash, signature }],
+      tips: [{ actor, seq, hash, signature }],
     })
-    return settlement instanceof MooringError ? settlement : undefined
+    if (settlement instanceof MooringError) {
+      this.#merged.delete(id)
+      return settlement
+    }
+    this.#merged.set(id, { actor, seq: seq + 1 })
+    return undefined
   }
 }

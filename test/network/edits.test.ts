@@ -111,6 +111,8 @@ describe('an edit by operation', () => {
   it('is signed by the daemon and asked for by the peer, in the log and after a restart, with one actor', async () => {
     await world.block(notes)
     await edit(typed('a'))
+    // Whoever is refused in between does not make the daemon begin another one.
+    await expect(edit([{ do: 'increment', path: ['text'] }])).rejects.toMatchObject({ code: 'bad-edit' })
     await edit(typed('b'))
     const { rows } = await world.sync.storage.readLog({
       block: world.row(notes).id,

@@ -123,6 +123,18 @@ describe('edits side by side', () => {
     expect(row()).toMatchObject({ changes: 302, heads: { length: 1 } })
   })
 
+  it('are joined by one actor of the daemon, however often', async () => {
+    merges()
+    for (let n = 1; n <= 3; n++) {
+      await fork(alice, maxRestingHeads + 1)
+      await quiet()
+      expect(row().heads).toHaveLength(1)
+      const authors = await world.storage.clock(row().id)
+      const own = authors.filter(({ actor }) => ownsActor(daemonPerson.peer, daemonPerson.peer, actor))
+      expect(own).toMatchObject([{ seq: n, hash: row().heads[0] }])
+    }
+  })
+
   it('are not answered for ever by two that join', async () => {
     merges()
     merges()
